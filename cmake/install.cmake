@@ -17,6 +17,7 @@ foreach(folder libdir includedir)
   endif()
 endforeach()
 configure_file(snakepit.pc.in snakepit.pc @ONLY)
+configure_file(snakepit-client.pc.in snakepit-client.pc @ONLY)
 
 set(cmake_folder ${CMAKE_INSTALL_LIBDIR}/cmake/snakepit)
 configure_package_config_file(cmake/snakepit-config.cmake.in snakepit-config.cmake
@@ -24,12 +25,12 @@ configure_package_config_file(cmake/snakepit-config.cmake.in snakepit-config.cma
 # Before 1.0 a minor release may break programs, so it does not stand in for another.
 write_basic_package_version_file(snakepit-config-version.cmake COMPATIBILITY SameMinorVersion)
 
-install(TARGETS snakepit snakepit_static EXPORT snakepit)
+install(TARGETS snakepit snakepit_static snakepit_client EXPORT snakepit)
 install(EXPORT snakepit FILE snakepit-targets.cmake NAMESPACE snakepit::
         DESTINATION ${cmake_folder})
 install(FILES ${PROJECT_BINARY_DIR}/snakepit-config.cmake
               ${PROJECT_BINARY_DIR}/snakepit-config-version.cmake DESTINATION ${cmake_folder})
-install(FILES ${PROJECT_BINARY_DIR}/snakepit.pc DESTINATION ${pc_folder})
+install(FILES ${PROJECT_BINARY_DIR}/snakepit.pc ${PROJECT_BINARY_DIR}/snakepit-client.pc DESTINATION ${pc_folder})
 install(DIRECTORY include/snakepit DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
         FILES_MATCHING PATTERN "*.h")
 if(TARGET snakepit_command)

@@ -89,7 +89,8 @@ struct sp_call *sp_pit_refused(snakepit_err err, const char *message)
 // on without: what needs the session says so itself.
 static void use_session(snakepit *pit, const struct sp_request_text *text)
 {
-    if (text->session_size > 0 && pit->daemon == NULL) { // else the daemon does so
+    if (text->session_size > 0 &&
+        !sp_pit_is_connected(pit)) { // else the daemon does so
         const struct sp_slice name = {(const uint8_t *)text->session,
                                       text->session_size};
         (void)sp_sessions_use(&pit->sessions, name);

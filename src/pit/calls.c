@@ -115,7 +115,7 @@ snakepit_err snakepit_calls(
     if (err != SNAKEPIT_OK) {
         return err;
     }
-    if (pit->daemon != NULL) {
+    if (sp_pit_is_connected(pit)) {
         struct asking asking = {.take_call = take, .user = user};
         const struct sp_asked asked = {.pool = name, .most = most};
         return sp_ask_each(
@@ -296,7 +296,7 @@ snakepit_err snakepit_recent_calls(snakepit *pit,
         return err == SNAKEPIT_OK ? SNAKEPIT_INVALID_ARGUMENT : err;
     }
     const size_t most = known->most == 0 ? RECENT_CALLS : known->most;
-    if (pit->daemon != NULL) {
+    if (sp_pit_is_connected(pit)) {
         struct asking asking = {.take_ended = take, .user = user};
         const struct sp_asked asked = {
             .pool = name, .most = most, .failed = known->failed, .slow = known->slow};

@@ -16,6 +16,7 @@
 #define TIMEOUT_MS    5000u
 #define SHARED_MEMORY (UINT64_C(1) << 30)
 #define LINE_MOST     100000u // calls that wait here until the daemon takes them
+#define SESSIONS_MOST 10000u  // whose ties are kept; the daemon has its own bound
 #define GRACE_MS      1000u   // for calls of a pool that the daemon has removed
 // A daemon tells the end of a call's time; only one that does not is given up.
 #define SLACK_MS 250u
@@ -42,7 +43,7 @@ options_of(const snakepit *pit, const struct sp_remote_pool *remote, uint64_t me
                                     .slack_ms = SLACK_MS,
                                     .index = (uint32_t)pit->made,
                                     .affinity = SP_AFFINITY_HINT,
-                                    .max_sessions = pit->config->max_sessions,
+                                    .max_sessions = SESSIONS_MOST,
                                     .hash_key = pit->hash_key};
 }
 
@@ -259,16 +260,6 @@ static snakepit_err connect_pit(snakepit *pit,
     return err == SNAKEPIT_OK ? sp_pit_start_loop(pit, why) : err;
 }
 
-// A pit without pools of its own has all settings at their defaults.
-static snakepit_err
-new_pit(const snakepit_connect_options *options, snakepit **pit, snakepit_message *why)
-{
-    static const char nothing[] = "pools: []\n";
-    struct sp_config *config;
-    snakepit_err err = sp_config_read_memory(nothing, sizeof nothing - 1, &config, why);
-    return err == SNAKEPIT_OK ? sp_pit_new(config, options->open, NULL, pit, why) : err;
-}
-
 snakepit_err snakepit_connect(const char *address,
                               const snakepit_connect_options *options,
                               snakepit **pit,
@@ -294,7 +285,7 @@ snakepit_err snakepit_connect(const char *address,
         return SNAKEPIT_INVALID_ARGUMENT;
     }
     options = options == NULL ? &usual : options;
-    snakepit_err err = new_pit(options, &made, why);
+    snakepit_err err = sp_pit_new(NULL, options->open, NULL, &made, why);
     if (err != SNAKEPIT_OK) {
         return explain(why, err);
     }

@@ -30,7 +30,7 @@ snakepit_err snakepit_pool_deaths(
         return err;
     }
     struct sp_rows given = {(uint8_t *)rows, room > 0 ? rows->size : 0, room};
-    if (pit->daemon != NULL) {
+    if (sp_pit_is_connected(pit)) {
         return sp_ask_rows(pit,
                            "pool_deaths",
                            &(struct sp_asked){.pool = pool},

@@ -60,7 +60,7 @@ snakepit_err snakepit_worker_executors(snakepit *pit,
     }
     struct asked asked = {{(uint8_t *)rows, room > 0 ? rows->size : 0, room},
                           unix_ms()};
-    if (pit->daemon != NULL) {
+    if (sp_pit_is_connected(pit)) {
         return sp_ask_rows(pit,
                            "worker_executors",
                            &(struct sp_asked){.pool = pool, .worker = worker},

@@ -17,8 +17,10 @@ static void wish_retry(struct sp_pit_pool *place)
 
 static void wish_recycle(struct sp_pit_pool *place)
 {
-    (void)sp_fleet_ask_to_recycle(&place->fleet, 0);
-    atomic_store(&place->asked, true);
+    if (!sp_pit_pool_is_remote(place)) {
+        (void)sp_fleet_ask_to_recycle(&place->fleet, 0);
+        atomic_store(&place->asked, true);
+    }
 }
 
 // Of one pool, or of all.
@@ -33,7 +35,7 @@ static snakepit_err wish_for(snakepit *pit,
     if (err != SNAKEPIT_OK) {
         return err;
     }
-    if (pit->daemon != NULL) {
+    if (sp_pit_is_connected(pit)) {
         return sp_ask_do(pit, what, &(struct sp_asked){.pool = pool}, why);
     }
     const struct sp_pit_pool *only = pool == NULL ? NULL : sp_pit_find(pit, pool);
@@ -90,7 +92,7 @@ snakepit_err snakepit_pool_resize(snakepit *pit,
     if (err != SNAKEPIT_OK) {
         return err;
     }
-    if (pit->daemon != NULL) {
+    if (sp_pit_is_connected(pit)) {
         const struct sp_asked asked = {.pool = pool, .workers = workers};
         return sp_ask_do(pit, "pool_resize", &asked, why);
     }
@@ -117,7 +119,7 @@ snakepit_err snakepit_worker_recycle(snakepit *pit,
     if (err != SNAKEPIT_OK) {
         return err;
     }
-    if (pit->daemon != NULL) {
+    if (sp_pit_is_connected(pit)) {
         const struct sp_asked asked = {.pool = pool, .worker = worker};
         return sp_ask_do(pit, "worker_recycle", &asked, why);
     }

@@ -92,6 +92,11 @@ static void set_levels(struct sp_log *log, const struct sp_pit_outlets *to)
     log->level = lower(log->adapters, ear);
 }
 
+static enum sp_log_format log_format(const snakepit *pit)
+{
+    return sp_pit_is_connected(pit) ? SP_LOG_TEXT : pit->config->log_format;
+}
+
 static snakepit_err open_writer(snakepit *pit, snakepit_message *why)
 {
     struct sp_pit_outlets *to = &pit->outlets;
@@ -99,7 +104,7 @@ static snakepit_err open_writer(snakepit *pit, snakepit_message *why)
     const bool handed_on =
         to->line != NULL || to->notice != NULL || to->ear.hear != NULL;
     const struct sp_log_target target = {.format = by_program ? SP_LOG_NOWHERE
-                                                              : pit->config->log_format,
+                                                              : log_format(pit),
                                          .level = to->line_level,
                                          .take = handed_on ? hand_on : NULL,
                                          .user = to};

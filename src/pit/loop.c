@@ -80,7 +80,7 @@ static void on_tidy(struct sp_timer *timer)
     snakepit *pit = timer->user;
     for (size_t i = 0; i < pit->count; i++) {
         sp_arena_tidy(&sp_pool_store(pit->pools[i]->pool)->arena);
-        if (pit->daemon == NULL) {
+        if (!sp_pit_is_connected(pit)) {
             sp_fleet_look(&pit->pools[i]->fleet);
             sp_pit_note_past(pit->pools[i]);
         }
@@ -109,14 +109,14 @@ static void stop_pools(snakepit *pit)
     for (size_t i = 0; i < pit->count; i++) {
         sp_pit_stop_pool(pit->pools[i]);
     }
-    if (pit->daemon != NULL) {
+    if (sp_pit_is_connected(pit)) {
         sp_daemon_stop(pit->daemon);
     }
 }
 
 static void serve_wishes(snakepit *pit)
 {
-    for (size_t i = 0; pit->daemon == NULL && i < pit->count; i++) {
+    for (size_t i = 0; !sp_pit_is_connected(pit) && i < pit->count; i++) {
         if (atomic_exchange(&pit->pools[i]->retry, false)) {
             sp_fleet_retry(&pit->pools[i]->fleet);
         }
@@ -135,7 +135,9 @@ void sp_pit_woken(void *user)
         return;
     }
     pit->quiet_since = sp_clock_now();
-    sp_pit_serve_reload(pit);
+    if (!sp_pit_is_connected(pit)) {
+        sp_pit_serve_reload(pit);
+    }
     serve_wishes(pit);
     (void)tick_all(pit);
     on_sweep(&pit->sessions_sweep);
@@ -159,7 +161,7 @@ static void *run(void *argument)
 {
     SP_UNCANCELLED;
     snakepit *pit = argument;
-    for (size_t i = 0; pit->daemon == NULL && i < pit->count; i++) {
+    for (size_t i = 0; !sp_pit_is_connected(pit) && i < pit->count; i++) {
         sp_fleet_start(&pit->pools[i]->fleet);
         sp_mover_begin(&pit->pools[i]->fleet);
     }
@@ -170,7 +172,9 @@ static void *run(void *argument)
 
 snakepit_err sp_pit_start_loop(snakepit *pit, snakepit_message *why)
 {
-    sp_listener_init(&pit->listener, &pit->loop, &pit->events);
+    if (!sp_pit_is_connected(pit)) {
+        sp_listener_init(&pit->listener, &pit->loop, &pit->events);
+    }
     pit->tick.user = pit;
     pit->sessions_sweep.user = pit;
     pit->tidy.user = pit;

@@ -105,7 +105,7 @@ snakepit_err snakepit_metrics(snakepit *pit,
     if (options == NULL) {
         return SNAKEPIT_INVALID_ARGUMENT;
     }
-    if (pit->daemon != NULL) {
+    if (sp_pit_is_connected(pit)) {
         return sp_ask_metrics(pit, options, text, size);
     }
     err = write_all(pit, options, &buf);

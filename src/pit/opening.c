@@ -2,7 +2,6 @@
 // What a pool and its fleet are opened with. Nobody sees them until pools.c shows them.
 #include "base/clock.h"
 #include "base/memory.h"
-#include "ipc/futex.h"
 #include "pit/pit.h"
 #include "pit/refuse.h"
 
@@ -30,13 +29,6 @@ struct sp_pool_options sp_pit_pool_options(const snakepit *pit,
     };
 }
 
-static void on_changed(void *user)
-{
-    snakepit *pit = user;
-    atomic_fetch_add_explicit(&pit->changes, 1, memory_order_release);
-    sp_futex_wake(&pit->changes, INT32_MAX);
-}
-
 static snakepit_err open_fleet(snakepit *pit,
                                struct sp_pit_pool *place,
                                struct sp_config *config,
@@ -58,39 +50,6 @@ static snakepit_err open_fleet(snakepit *pit,
                   .user = pit},
     };
     return sp_fleet_init(&place->fleet, &options, why);
-}
-
-// Of a call that a daemon runs only that can tell.
-static void where(void *user, uint64_t worker, uint64_t call, struct sp_buf *text)
-{
-    const snakepit *pit = user;
-    if (pit->daemon == NULL) {
-        sp_fleet_where(&pit->pools[sp_call_id_pool(call)]->fleet, worker, call, text);
-    }
-}
-
-struct sp_pool_hooks sp_pit_pool_hooks(snakepit *pit)
-{
-    return (struct sp_pool_hooks){.attention = sp_pit_attention,
-                                  .ended = sp_queues_wake,
-                                  .changed = on_changed,
-                                  .question = sp_pit_question,
-                                  .where = where,
-                                  .user = pit};
-}
-
-snakepit_err
-sp_pit_new_place(snakepit *pit, struct sp_pit_pool **place, snakepit_message *why)
-{
-    if (pit->made == SP_PIT_POOLS_MOST) {
-        return sp_refuse(why,
-                         SNAKEPIT_NO_MEMORY,
-                         "a pit has room for %zu pools, those that were removed "
-                         "included; close it and open it anew",
-                         pit->made);
-    }
-    *place = sp_alloc(sizeof **place);
-    return *place == NULL ? SNAKEPIT_NO_MEMORY : SNAKEPIT_OK;
 }
 
 snakepit_err sp_pit_open_pool(snakepit *pit,

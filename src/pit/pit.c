@@ -37,19 +37,10 @@ static void set_session_ended(snakepit *pit, const snakepit_open_options *option
     }
 }
 
-static snakepit_err open_pools(snakepit *pit, snakepit_message *why)
+// Of the traces that begin here. Those of a client do where the daemon has none.
+static double trace_sample(const snakepit *pit)
 {
-    struct sp_config *config = pit->config;
-    size_t count = config->pooling_enabled ? config->count : 0;
-    for (size_t i = 0; i < count; i++) {
-        snakepit_err err = sp_pit_open_pool(pit, config, &config->pools[i], why);
-        if (err != SNAKEPIT_OK) {
-            return err;
-        }
-    }
-    sp_pit_show_pools(pit);
-    sp_pit_choose_default_pool(pit, config);
-    return SNAKEPIT_OK;
+    return sp_pit_is_connected(pit) ? 0 : pit->config->trace_sample / 100.0;
 }
 
 static snakepit_err
@@ -60,7 +51,7 @@ open_parts(snakepit *pit, const snakepit_open_options *options, snakepit_message
     if (err != SNAKEPIT_OK) {
         return err;
     }
-    err = sp_watcher_new(&pit->watcher);
+    err = sp_pit_is_connected(pit) ? SNAKEPIT_OK : sp_watcher_new(&pit->watcher);
     if (err == SNAKEPIT_UNSUPPORTED) {
         sp_log(&pit->log,
                pit_no_futex_waitv,
@@ -73,10 +64,8 @@ open_parts(snakepit *pit, const snakepit_open_options *options, snakepit_message
         return err;
     }
     if (options != NULL && options->spans != NULL) {
-        err = sp_spans_open(options->spans,
-                            options->spans_user,
-                            pit->config->trace_sample / 100.0,
-                            &pit->spans);
+        err = sp_spans_open(
+            options->spans, options->spans_user, trace_sample(pit), &pit->spans);
         if (err != SNAKEPIT_OK) {
             return err;
         }
@@ -85,6 +74,14 @@ open_parts(snakepit *pit, const snakepit_open_options *options, snakepit_message
     pit->pools = (struct sp_pit_pool **)sp_alloc_array(SP_PIT_POOLS_MOST,
                                                        sizeof(struct sp_pit_pool *));
     return pit->pools == NULL ? SNAKEPIT_NO_MEMORY : SNAKEPIT_OK;
+}
+
+static void free_config(snakepit *pit)
+{
+    if (!sp_pit_is_connected(pit)) {
+        sp_config_free(pit->config);
+    }
+    pit->config = NULL;
 }
 
 static void free_pit(snakepit *pit)
@@ -99,17 +96,10 @@ static void free_pit(snakepit *pit)
     sp_spans_close(pit->spans);
     sp_queues_fini(&pit->queues);
     sp_drain_fini(&pit->drain);
-    sp_config_free(pit->config);
+    free_config(pit);
     sp_log_writer_close(pit->log_writer);
     pit->magic = 0;
     sp_free(pit);
-}
-
-static void explain_err(snakepit_message *why, snakepit_err err)
-{
-    if (why != NULL && why->text[0] == 0) {
-        (void)snprintf(why->text, sizeof why->text, "%s", snakepit_err_text(err));
-    }
 }
 
 // INVALID_ARGUMENT, explained, for options that are none.
@@ -123,26 +113,6 @@ static snakepit_err read_options(const snakepit_open_options **options,
         (void)snprintf(why->text, sizeof why->text, "%s", wrong);
     }
     return wrong == NULL ? SNAKEPIT_OK : SNAKEPIT_INVALID_ARGUMENT;
-}
-
-snakepit_err sp_pit_check_limits(const struct sp_config *config, snakepit_message *why)
-{
-    snakepit_err err = SNAKEPIT_OK;
-    for (size_t i = 0; err == SNAKEPIT_OK && i < config->count; i++) {
-        const struct sp_sandbox *sandbox = &config->pools[i].sandbox;
-        const struct sp_cgroup_limits limits = {sandbox->memory_max, sandbox->cpu_max};
-        snakepit_message reason;
-        err = sp_cgroup_check(&limits, &reason);
-        if (err != SNAKEPIT_OK && why != NULL) {
-            (void)snprintf(why->text,
-                           sizeof why->text,
-                           "%.200s: pool \"%.64s\": %.700s",
-                           config->file,
-                           config->pools[i].name,
-                           reason.text);
-        }
-    }
-    return err;
 }
 
 snakepit_err sp_pit_new(struct sp_config *config,
@@ -159,12 +129,12 @@ snakepit_err sp_pit_new(struct sp_config *config,
         err = made == NULL ? SNAKEPIT_NO_MEMORY : SNAKEPIT_OK;
     }
     if (err != SNAKEPIT_OK) {
-        sp_config_free(config);
         return err;
     }
     made->magic = SP_PIT_MAGIC;
     made->process = sp_fork_here();
     made->config = config;
+    made->connected = config == NULL;
     SP_CHECK(pthread_mutex_init(&made->reload_lock, NULL) == 0);
     sp_told_texts_init(&made->told);
     sp_queues_init(&made->queues);
@@ -179,6 +149,7 @@ snakepit_err sp_pit_new(struct sp_config *config,
     sp_host_tools_init(&made->tools, &made->hash_key);
     err = open_parts(made, options, why);
     if (err != SNAKEPIT_OK) {
+        made->config = NULL;
         sp_pit_abandon(made);
         return err;
     }
@@ -191,90 +162,6 @@ void sp_pit_abandon(snakepit *pit)
     sp_sessions_close(&pit->sessions);
     sp_pit_stop_loop(pit);
     free_pit(pit);
-}
-
-// Takes `config` in any case. `ear` may be NULL.
-static snakepit_err open_config(struct sp_config *config,
-                                const snakepit_open_options *options,
-                                const struct sp_pit_ear *ear,
-                                snakepit **pit,
-                                snakepit_message *why)
-{
-    snakepit *made = NULL;
-    if (why != NULL) {
-        why->text[0] = 0;
-    }
-    snakepit_err err = sp_detect_interpreters(config, why);
-    err = err == SNAKEPIT_OK ? sp_pit_check_limits(config, why) : err;
-    if (err != SNAKEPIT_OK) {
-        sp_config_free(config);
-        explain_err(why, err);
-        return err;
-    }
-    err = sp_pit_new(config, options, ear, &made, why);
-    if (err == SNAKEPIT_OK) {
-        err = open_pools(made, why);
-        err = err == SNAKEPIT_OK ? sp_pit_start_loop(made, why) : err;
-        if (err != SNAKEPIT_OK) {
-            sp_pit_abandon(made);
-        }
-    }
-    if (err != SNAKEPIT_OK) {
-        explain_err(why, err);
-        return err;
-    }
-    *pit = made;
-    return SNAKEPIT_OK;
-}
-
-snakepit_err snakepit_open_file(const char *path,
-                                const snakepit_open_options *options,
-                                snakepit **pit,
-                                snakepit_message *why)
-{
-    SP_UNCANCELLED;
-    struct sp_config *config;
-    if (pit == NULL) {
-        return sp_refuse(why, SNAKEPIT_INVALID_ARGUMENT, SP_NOWHERE);
-    }
-    if (path == NULL) {
-        return sp_refuse(why,
-                         SNAKEPIT_INVALID_ARGUMENT,
-                         "the configuration's path is NULL; give that of a file");
-    }
-    snakepit_err err = sp_config_read_file(path, &config, why);
-    return err == SNAKEPIT_OK ? open_config(config, options, NULL, pit, why) : err;
-}
-
-snakepit_err sp_pit_open_file(const char *path,
-                              const snakepit_open_options *options,
-                              const struct sp_pit_ear *ear,
-                              snakepit **pit,
-                              snakepit_message *why)
-{
-    struct sp_config *config;
-    snakepit_err err = sp_config_read_file(path, &config, why);
-    return err == SNAKEPIT_OK ? open_config(config, options, ear, pit, why) : err;
-}
-
-snakepit_err snakepit_open_memory(const char *yaml,
-                                  size_t bytes,
-                                  const snakepit_open_options *options,
-                                  snakepit **pit,
-                                  snakepit_message *why)
-{
-    SP_UNCANCELLED;
-    struct sp_config *config;
-    if (pit == NULL) {
-        return sp_refuse(why, SNAKEPIT_INVALID_ARGUMENT, SP_NOWHERE);
-    }
-    if (yaml == NULL) {
-        return sp_refuse(why,
-                         SNAKEPIT_INVALID_ARGUMENT,
-                         "the configuration's text is NULL; give the address of YAML");
-    }
-    snakepit_err err = sp_config_read_memory(yaml, bytes, &config, why);
-    return err == SNAKEPIT_OK ? open_config(config, options, NULL, pit, why) : err;
 }
 
 // ---- Ready --------------------------------------------------------------------
@@ -346,8 +233,8 @@ state_of_remote(struct sp_pit_pool *place, wanted_fn *wanted, snakepit_message *
 static snakepit_err
 state_of_place(struct sp_pit_pool *place, wanted_fn *wanted, snakepit_message *why)
 {
-    return place->circuit != NULL ? state_of_remote(place, wanted, why)
-                                  : state_of(place->pool, wanted, why);
+    return sp_pit_pool_is_remote(place) ? state_of_remote(place, wanted, why)
+                                        : state_of(place->pool, wanted, why);
 }
 
 // OK: all of them; NOT_FOUND: some are not there yet; else the first failure.
@@ -501,9 +388,7 @@ static void await_waiters(snakepit *pit)
 // copy that costs nothing as long as it is not written to.
 static void leave(snakepit *pit)
 {
-    struct sp_config *config = pit->config;
-    pit->config = NULL;
-    sp_config_free(config);
+    free_config(pit);
     sp_log_writer_abandon(pit->log_writer);
     pit->log_writer = NULL;
 }
@@ -545,7 +430,7 @@ void snakepit_close(snakepit *pit, uint32_t grace_ms)
     for (size_t i = 0; i < pit->count; i++) {
         sp_pool_end_all(pit->pools[i]->pool);
     }
-    if (pit->daemon == NULL) { // else the daemon waits for them
+    if (!sp_pit_is_connected(pit)) { // else the daemon waits for them
         await_pools(pit, sp_pool_awaits_tools, SP_NEVER);
     }
     sp_drain_finish(pit);

@@ -93,7 +93,8 @@ struct snakepit {
     struct sp_log_writer *log_writer; // where `log` leads; NULL: there are no lines
     struct sp_pit_outlets outlets;    // where that leads
     struct sp_watcher *watcher;       // NULL where the kernel cannot
-    struct sp_daemon *daemon;  // whose pools these are; NULL: it has pools of its own
+    bool connected;                   // its pools are those of `daemon`
+    struct sp_daemon *daemon;
     bool reconnects;           // a daemon that was lost is looked for
     struct sp_told_texts told; // that the daemon has told of its pools
     uint64_t remote_memory;    // bytes for the requests of each of its pools
@@ -144,6 +145,22 @@ static inline bool sp_pit_is_here(const snakepit *pit)
 {
     return sp_fork_is_here(pit->process);
 }
+
+// Whether its pools are a daemon's, and `config` is NULL. The client library has no
+// others: there the compiler leaves out what keeps workers.
+#ifdef SNAKEPIT_CLIENT_ONLY
+#define sp_pit_is_connected(pit)     ((void)(pit), true)
+#define sp_pit_pool_is_remote(place) ((void)(place), true)
+#else
+static inline bool sp_pit_is_connected(const snakepit *pit)
+{
+    return pit->connected;
+}
+static inline bool sp_pit_pool_is_remote(const struct sp_pit_pool *place)
+{
+    return place->circuit != NULL;
+}
+#endif
 
 // ---- options.c ----------------------------------------------------------------
 
@@ -221,8 +238,9 @@ snakepit_err sp_pit_check_limits(const struct sp_config *config, snakepit_messag
 
 // ---- opening.c ----------------------------------------------------------------
 
-// A pit without pools, whose loop does not run yet. Takes `config` in any case; `ear`
-// may be NULL. SYSTEM, NO_MEMORY, INVALID_ARGUMENT.
+// A pit without pools, whose loop does not run yet. Takes `config`, which is
+// NULL for one that is to be connected, with OK only; `ear` may be NULL. SYSTEM,
+// NO_MEMORY, INVALID_ARGUMENT.
 snakepit_err sp_pit_new(struct sp_config *config,
                         const snakepit_open_options *options,
                         const struct sp_pit_ear *ear,
@@ -230,11 +248,6 @@ snakepit_err sp_pit_new(struct sp_config *config,
                         snakepit_message *why);
 // Of one that could not be opened.
 void sp_pit_abandon(snakepit *pit);
-// A place for a pool, which becomes the next one that is made. NO_MEMORY.
-snakepit_err
-sp_pit_new_place(snakepit *pit, struct sp_pit_pool **place, snakepit_message *why);
-// How a pool calls the pit.
-struct sp_pool_hooks sp_pit_pool_hooks(snakepit *pit);
 
 // What a pool is opened as, but for its `index`.
 struct sp_pool_options sp_pit_pool_options(const snakepit *pit,
@@ -246,7 +259,23 @@ snakepit_err sp_pit_open_pool(snakepit *pit,
                               const struct sp_pool_config *pool,
                               snakepit_message *why);
 
+// ---- chosen.c -----------------------------------------------------------------
+
+// Makes the default pool the one that the configuration says.
+void sp_pit_choose_default_pool(snakepit *pit, const struct sp_config *config);
+// Takes the spec.
+void sp_pit_reopen_pool(snakepit *pit,
+                        struct sp_pit_pool *place,
+                        const struct sp_pool_options *options,
+                        struct sp_fleet_spec *spec);
+
 // ---- pools.c ------------------------------------------------------------------
+
+// A place for a pool, which becomes the next one that is made. NO_MEMORY.
+snakepit_err
+sp_pit_new_place(snakepit *pit, struct sp_pit_pool **place, snakepit_message *why);
+// How a pool calls the pit.
+struct sp_pool_hooks sp_pit_pool_hooks(snakepit *pit);
 
 // One tick of whoever fills the pool's seats. Returns whether it wants another one.
 bool sp_pit_tick_pool(struct sp_pit_pool *place, uint64_t now);
@@ -269,9 +298,6 @@ static inline bool sp_pit_pool_is_removed(const struct sp_pit_pool *place)
 {
     return atomic_load_explicit(&place->removed, memory_order_relaxed);
 }
-// Makes it the one that the configuration says.
-void sp_pit_choose_default_pool(snakepit *pit, const struct sp_config *config);
-
 // One that was removed long enough ago, and that can go on as `options` say; or NULL.
 struct sp_pit_pool *sp_pit_find_removed(const snakepit *pit,
                                         const struct sp_pool_options *options);
@@ -279,12 +305,6 @@ struct sp_pit_pool *sp_pit_find_removed(const snakepit *pit,
 void sp_pit_begin_removal(struct sp_pit_pool *place, uint64_t end_at);
 // Whether it wants to be called again.
 bool sp_pit_go_on_removing(struct sp_pit_pool *place, uint64_t now);
-// Takes the spec.
-void sp_pit_reopen_pool(snakepit *pit,
-                        struct sp_pit_pool *place,
-                        const struct sp_pool_options *options,
-                        struct sp_fleet_spec *spec);
-
 // ---- renew.c ------------------------------------------------------------------
 
 // Carries out the reload that waits for the loop, if there is one.

@@ -13,7 +13,7 @@
 
 static void free_pool(struct sp_pit_pool *place)
 {
-    if (place->circuit == NULL) {
+    if (!sp_pit_pool_is_remote(place)) {
         sp_fleet_fini(&place->fleet);
         sp_past_fini(&place->past);
     }
@@ -76,24 +76,17 @@ struct sp_pool *sp_pit_pool(const snakepit *pit, const char *name)
     return found == NULL ? NULL : found->pool;
 }
 
-void sp_pit_choose_default_pool(snakepit *pit, const struct sp_config *config)
-{
-    const struct sp_pool_config *chosen =
-        config->pooling_enabled ? sp_config_pool(config, NULL) : NULL;
-    pit->default_pool = chosen == NULL ? NULL : sp_pit_find(pit, chosen->name);
-}
-
 // ---- Seats: loop thread -------------------------------------------------------
 
 bool sp_pit_tick_pool(struct sp_pit_pool *place, uint64_t now)
 {
-    return place->circuit != NULL ? sp_circuit_tick(place->circuit, now)
-                                  : sp_fleet_tick(&place->fleet, now);
+    return sp_pit_pool_is_remote(place) ? sp_circuit_tick(place->circuit, now)
+                                        : sp_fleet_tick(&place->fleet, now);
 }
 
 void sp_pit_stop_pool(struct sp_pit_pool *place)
 {
-    if (place->circuit != NULL) {
+    if (sp_pit_pool_is_remote(place)) {
         sp_circuit_stop(place->circuit);
     } else {
         sp_mover_end(&place->fleet);
@@ -127,7 +120,7 @@ void sp_pit_begin_removal(struct sp_pit_pool *place, uint64_t end_at)
     place->phase = SP_PIT_POOL_FINISHING;
     place->end_at = end_at;
     atomic_store(&place->removed, true);
-    if (place->circuit == NULL) {
+    if (!sp_pit_pool_is_remote(place)) {
         sp_mover_end(&place->fleet);
     }
     sp_pool_begin_removal(place->pool);
@@ -144,7 +137,7 @@ bool sp_pit_go_on_removing(struct sp_pit_pool *place, uint64_t now)
         place->phase = SP_PIT_POOL_CLEANING_UP;
         return true;
     case SP_PIT_POOL_CLEANING_UP:
-        if (place->circuit != NULL) {
+        if (sp_pit_pool_is_remote(place)) {
             place->phase = SP_PIT_POOL_REMOVED;
             sp_circuit_stop(place->circuit);
         } else if (!sp_pool_awaits_tools(place->pool)) {
@@ -153,25 +146,11 @@ bool sp_pit_go_on_removing(struct sp_pit_pool *place, uint64_t now)
         }
         return true;
     case SP_PIT_POOL_STOPPING:
-        if (sp_fleet_has_stopped(&place->fleet)) {
+        if (!sp_pit_pool_is_remote(place) && sp_fleet_has_stopped(&place->fleet)) {
             place->phase = SP_PIT_POOL_REMOVED;
         }
         return true;
     default:
         return false;
     }
-}
-
-void sp_pit_reopen_pool(snakepit *pit,
-                        struct sp_pit_pool *place,
-                        const struct sp_pool_options *options,
-                        struct sp_fleet_spec *spec)
-{
-    SP_CHECK(place->phase == SP_PIT_POOL_REMOVED);
-    sp_pool_reopen(place->pool, options);
-    place->phase = SP_PIT_POOL_OPEN;
-    pit->fleets_stopped--;
-    atomic_store(&place->removed, false);
-    sp_fleet_start_again(&place->fleet, spec);
-    sp_mover_begin(&place->fleet);
 }

@@ -45,7 +45,7 @@ snakepit_err sp_refuse_no_pit(const snakepit *pit, snakepit_message *why)
 snakepit_err sp_refuse_no_own_pit(const snakepit *pit, snakepit_message *why)
 {
     snakepit_err err = sp_refuse_no_pit(pit, why);
-    if (err != SNAKEPIT_OK || pit->daemon == NULL) {
+    if (err != SNAKEPIT_OK || !sp_pit_is_connected(pit)) {
         return err;
     }
     return sp_refuse(

@@ -64,14 +64,13 @@ static struct sp_hash_key new_hash_key(void)
 void sp_pit_open_sessions(snakepit *pit)
 {
     pit->hash_key = new_hash_key();
-    const struct sp_sessions_options options = {
-        .ttl_ms = pit->config->session_ttl_ms,
-        .most = pit->config->max_sessions,
-        .quota = pit->config->session_quota,
-        .memory = pit->config->session_memory,
-        .key = pit->hash_key,
-        .now = sp_clock_coarse,
-    };
+    struct sp_sessions_options options = {.key = pit->hash_key, .now = sp_clock_coarse};
+    if (!sp_pit_is_connected(pit)) { // else the daemon has them
+        options.ttl_ms = pit->config->session_ttl_ms;
+        options.most = pit->config->max_sessions;
+        options.quota = pit->config->session_quota;
+        options.memory = pit->config->session_memory;
+    }
     const struct sp_sessions_hooks hooks = {
         .ended = on_ended, .busy = is_busy, .wake = sp_pit_watch_sessions, .user = pit};
     sp_sessions_init(&pit->sessions, &options, &hooks);
@@ -178,7 +177,7 @@ snakepit_err snakepit_session_put(snakepit *pit,
         return err;
     }
     const uint32_t ttl_ms = options == NULL ? 0 : options->ttl_ms;
-    if (pit->daemon != NULL) {
+    if (sp_pit_is_connected(pit)) {
         const struct sp_asked asked = {
             .session = session_id, .key = key, .ttl_ms = ttl_ms, .value = value};
         return sp_ask_do(pit, "session_put", &asked, why);
@@ -243,7 +242,7 @@ snakepit_err snakepit_session_get(snakepit *pit,
     if (err != SNAKEPIT_OK) {
         return give(err, why.text, &body, answer);
     }
-    if (pit->daemon != NULL) {
+    if (sp_pit_is_connected(pit)) {
         const struct sp_asked asked = {.session = session_id, .key = key};
         return ask_value(pit, "session_get", &asked, answer);
     }
@@ -263,7 +262,7 @@ snakepit_session_delete(snakepit *pit, const char *session_id, const char *key)
     SP_UNCANCELLED;
     struct sp_session_place place;
     snakepit_err err = check_place(pit, session_id, key, &place, NULL);
-    if (err == SNAKEPIT_OK && pit->daemon != NULL) {
+    if (err == SNAKEPIT_OK && sp_pit_is_connected(pit)) {
         const struct sp_asked asked = {.session = session_id, .key = key};
         return sp_ask_do(pit, "session_delete", &asked, NULL);
     }
@@ -303,7 +302,7 @@ snakepit_session_list(snakepit *pit, const char *session_id, snakepit_answer **a
     if (err != SNAKEPIT_OK) {
         return give(err, why.text, &body, answer);
     }
-    if (pit->daemon != NULL) {
+    if (sp_pit_is_connected(pit)) {
         const struct sp_asked asked = {.session = session_id};
         return ask_value(pit, "session_list", &asked, answer);
     }
@@ -337,7 +336,7 @@ snakepit_err snakepit_sessions(snakepit *pit,
     if (err != SNAKEPIT_OK) {
         return give(err, why.text, &body, answer);
     }
-    if (pit->daemon != NULL) {
+    if (sp_pit_is_connected(pit)) {
         const struct sp_asked asked = {.after = after, .most = most};
         return ask_value(pit, "sessions", &asked, answer);
     }
@@ -353,7 +352,7 @@ snakepit_err snakepit_session_close(snakepit *pit, const char *session_id)
     SP_UNCANCELLED;
     struct sp_slice session = {0};
     snakepit_err err = check_session(pit, session_id, &session, NULL);
-    if (err == SNAKEPIT_OK && pit->daemon != NULL) {
+    if (err == SNAKEPIT_OK && sp_pit_is_connected(pit)) {
         const struct sp_asked asked = {.session = session_id};
         return sp_ask_do(pit, "session_close", &asked, NULL);
     }

@@ -69,7 +69,7 @@ snakepit_err snakepit_worker_stacks(snakepit *pit,
     if (place == NULL) {
         return sp_refuse_pool(pit, pool, why);
     }
-    if (pit->daemon != NULL) {
+    if (sp_pit_is_connected(pit)) {
         const struct sp_asked question = {.pool = pool, .worker = worker};
         return sp_ask_stacks(pit, &question, take, user, why);
     }

@@ -122,7 +122,7 @@ snakepit_pool_get_stats(snakepit *pit, const char *name, snakepit_pool_stats *st
     if (place == NULL) {
         return SNAKEPIT_UNKNOWN_POOL;
     }
-    if (pit->daemon != NULL) {
+    if (sp_pit_is_connected(pit)) {
         return ask_stats(pit, sp_pool_name(place->pool), stats);
     }
     struct sp_pool *pool = place->pool;
@@ -168,7 +168,7 @@ snakepit_err snakepit_pool_workers(snakepit *pit,
         return err;
     }
     struct sp_rows given = {(uint8_t *)rows, room > 0 ? rows->size : 0, room};
-    if (pit->daemon != NULL) {
+    if (sp_pit_is_connected(pit)) {
         return sp_ask_rows(pit,
                            "pool_workers",
                            &(struct sp_asked){.pool = name},
@@ -199,7 +199,7 @@ snakepit_err snakepit_worker_health(snakepit *pit,
         return SNAKEPIT_UNKNOWN_POOL;
     }
     snakepit_health now = {0};
-    if (pit->daemon != NULL) {
+    if (sp_pit_is_connected(pit)) {
         const struct sp_asked asked = {.pool = name, .worker = worker};
         err = sp_ask_one(pit, "worker_health", &asked, &sp_told_health, &now);
     } else if (!sp_fleet_health(&place->fleet, worker, &now)) {
@@ -238,7 +238,7 @@ snakepit_err snakepit_pool_breakers(snakepit *pit,
         return err;
     }
     struct sp_rows given = {(uint8_t *)rows, room > 0 ? rows->size : 0, room};
-    if (pit->daemon != NULL) {
+    if (sp_pit_is_connected(pit)) {
         return sp_ask_rows(pit,
                            "pool_breakers",
                            &(struct sp_asked){.pool = name},

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import os
 import pathlib
+import re
 import select
 import signal
+import subprocess
 from collections.abc import Iterator
 
 import numpy
@@ -15,7 +17,9 @@ from support.answers import Refused
 from support.children import Child
 from support.daemon import Daemon
 from support.pit import Pit, Queue
-from support.served import config, end, serve
+from support.places import BUILD
+from support.programs import build, skip_if_sanitized
+from support.served import config, end, serve, serve_whole
 from support.waiting import eventually
 
 
@@ -26,7 +30,7 @@ def address_in(folder: pathlib.Path) -> str:
 def serve_local(folder: pathlib.Path, **keys) -> Daemon:
     """A daemon that also listens for processes of this machine."""
     listen = ["127.0.0.1:0", {"address": address_in(folder), "door": "local"}]
-    return serve(config(folder, {"listen": listen}, **keys))
+    return serve_whole(config(folder, {"listen": listen}, **keys))
 
 
 @pytest.fixture(scope="module")
@@ -239,6 +243,33 @@ def test_a_client_that_reconnects_goes_on_with_the_next_daemon(
         assert pit.call("add", {"a": 3}, timeout_ms=60_000) == 4
     first.end()
     end([second])
+
+
+# ---- The client library --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("library", ["snakepit", "snakepit-client"])
+def test_a_program_in_c_uses_the_daemons_pools(
+    daemon: Daemon, tmp_path: pathlib.Path, library: str
+) -> None:
+    skip_if_sanitized()
+    address = next(url for url in daemon.urls(2) if url.startswith("unix:"))
+    program = build("local_client", tmp_path, library=library)
+    told = subprocess.run(
+        [program, address], check=True, capture_output=True, text=True
+    ).stdout
+    assert told.splitlines() == ["3", "submitted 1000", "chunks 10", "closed"]
+
+
+def test_the_client_library_needs_no_other_library_of_ours() -> None:
+    library = BUILD / "lib" / "libsnakepit-client.so"
+    told = subprocess.run(
+        ["readelf", "-d", library], check=True, capture_output=True, text=True
+    ).stdout
+    needed = re.findall(r"\(NEEDED\).*\[(.*)\]", told)
+    system = ("libc.", "libgcc_s.", "libm.", "libpthread.", "ld-linux", "libasan")
+    assert needed
+    assert [name for name in needed if not name.startswith(system)] == []
 
 
 # ---- What is refused -----------------------------------------------------------------

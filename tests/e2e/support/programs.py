@@ -23,9 +23,13 @@ def skip_if_sanitized() -> None:
 
 
 def build(
-    name: str, folder: pathlib.Path, *options: str, where: pathlib.Path = FOLDER
+    name: str,
+    folder: pathlib.Path,
+    *options: str,
+    where: pathlib.Path = FOLDER,
+    library: str = "snakepit",
 ) -> pathlib.Path:
-    """Compiles NAME.c, or .cpp, of support or elsewhere, against the library that was
+    """Compiles NAME.c, or .cpp, of support or elsewhere, against a library that was
     built.
     """
     program = folder / name
@@ -45,7 +49,7 @@ def build(
             str(source),
             f"-L{BUILD / 'lib'}",
             f"-Wl,-rpath,{BUILD / 'lib'}",
-            "-lsnakepit",
+            f"-l{library}",
         ],
         check=True,
     )
