@@ -47,6 +47,7 @@ static void finish(struct sp_local_call *call)
     struct sp_local_connection *connection = circuit->connection;
     snakepit_stream *stream = call->stream;
     snakepit_answer *answer = call->answer;
+    sp_local_question_leave(call); // a stream ends also while its tool asks
     if (sp_link_used(&call->stalled)) {
         sp_list_remove(&call->stalled);
     }

@@ -283,10 +283,10 @@ on_cancel(struct sp_local_connection *connection, const uint8_t *body, size_t si
     if (circuit == NULL || cancel.slot >= circuit->view.shape.slots) {
         return;
     }
-    // Submitted before, it may still be in the ring.
-    while (connection->why == NULL &&
-           circuit->calls[cancel.slot].number != cancel.call &&
-           sp_local_circuit_take(circuit, SP_LOCAL_SLOTS_MOST) > 0) {
+    // Submitted before, it may still be in the ring; but not behind all that this holds,
+    // which a client could fill again and again.
+    if (circuit->calls[cancel.slot].number != cancel.call) {
+        (void)sp_local_circuit_take(circuit, circuit->view.shape.slots);
     }
     struct sp_local_call *call = &circuit->calls[cancel.slot];
     if (connection->why == NULL && cancel.call != 0 && call->number == cancel.call) {

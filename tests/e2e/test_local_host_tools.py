@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy
 import pytest
-from support.asking import echo
+from support.asking import Blocked, echo
 from support.children import Child
 from support.daemon import Daemon
 from support.host_tools import HostFault, register, unregister_all
@@ -20,12 +20,23 @@ from support.served import config, end, serve
 from support.waiting import eventually
 
 
+def serve_asking(folder: pathlib.Path) -> Daemon:
+    """Two workers whose tools ask their host."""
+    listen = ["127.0.0.1:0", {"address": f"unix:{folder}/local.sock", "door": "local"}]
+    return serve(config(folder, {"listen": listen}, adapter="asks.Asks", pool_size=2))
+
+
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """Two workers whose tools ask their host."""
-    folder = tmp_path_factory.mktemp("asking")
-    listen = ["127.0.0.1:0", {"address": f"unix:{folder}/local.sock", "door": "local"}]
-    made = serve(config(folder, {"listen": listen}, adapter="asks.Asks", pool_size=2))
+    """For all tests that leave its workers alone."""
+    made = serve_asking(tmp_path_factory.mktemp("asking"))
+    yield made
+    end([made])
+
+
+@pytest.fixture()
+def own(tmp_path: pathlib.Path) -> Iterator[Daemon]:
+    made = serve_asking(tmp_path)
     yield made
     end([made])
 
@@ -92,6 +103,39 @@ def test_submitted_calls_ask_their_own_program(daemon: Daemon, pit: Pit) -> None
         calls = [p.submit("host", {"tool": "who"}) for p in (pit, other) * 20]
         assert [call.wait().value for call in calls] == ["first", "second"] * 20
         unregister_all(other)
+
+
+ENDS = {"time": "DEADLINE_EXCEEDED", "cancel": "CANCELLED", "worker": "WORKER_DIED"}
+
+
+@pytest.mark.parametrize("ends", ENDS)
+def test_a_stream_that_ends_while_it_asks_leaves_the_daemon_whole(
+    own: Daemon, ends: str
+) -> None:
+    gate = Blocked()
+    asked = {"questions": [["gate", {}]]}
+    options = {"timeout_ms": 300} if ends == "time" else {}
+    with Pit.connect(address_of(own)) as pit, Pit.connect(address_of(own)) as other:
+        register(pit, "gate", gate)
+        register(pit, "echo", lambda info, value: value)
+        stream = pit.stream("host_each", asked, **options)
+        reader = threading.Thread(target=stream.rest)
+        reader.start()
+        gate.wait()
+        if ends == "worker":
+            for worker in other.workers():
+                os.kill(worker.pid, signal.SIGKILL)
+        elif ends == "cancel":
+            assert pit.cancel(stream.id) == "OK"
+        # In the daemon, while what was asked waits here.
+        eventually(lambda: other.stats().running == 0, "that the call has ended")
+        gate.leave.set()
+        reader.join(20)
+        assert stream.fault.err == ENDS[ends]
+        stream.close()
+        calls = [pit.submit("host", echo(i)) for i in range(10)]
+        assert [call.wait().value for call in calls] == list(range(10))
+        unregister_all(pit)
 
 
 def test_a_program_that_is_killed_in_its_tool_leaves_the_worker_free(
