@@ -188,16 +188,28 @@ static void take_reply(struct sp_local_call *call)
     return_lease(circuit, reply.lease);
 }
 
+// A client that has read of a stream takes the mark away as it rings: the reply is to
+// ring as well.
+static uint32_t look_at(struct sp_slot *slot)
+{
+    _Atomic uint32_t *state = &slot->result.state;
+    const uint32_t word = atomic_load_explicit(state, memory_order_acquire);
+    const uint32_t now = word & SP_SLOT_STATE;
+    if ((now != SP_SLOT_ASKING && now != SP_SLOT_ANSWERING) ||
+        (word & SP_SLOT_SLEEPER) != 0) {
+        return word;
+    }
+    return atomic_fetch_or_explicit(state, SP_SLOT_SLEEPER, memory_order_acq_rel);
+}
+
 void sp_local_circuit_hear(struct sp_local_circuit *circuit)
 {
     struct sp_link *next;
     for (struct sp_link *link = circuit->asking.next; link != &circuit->asking;
          link = next) {
         struct sp_local_call *call = SP_ENTRY(link, struct sp_local_call, asking);
-        const struct sp_slot *slot = &circuit->view.slots[sp_local_call_slot(call)];
-        const uint32_t state =
-            atomic_load_explicit(&slot->result.state, memory_order_acquire) &
-            SP_SLOT_STATE;
+        struct sp_slot *slot = &circuit->view.slots[sp_local_call_slot(call)];
+        const uint32_t state = look_at(slot) & SP_SLOT_STATE;
         next = link->next;
         if (state == SP_SLOT_RUNNING) {
             take_reply(call);

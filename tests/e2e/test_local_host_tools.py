@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import signal
@@ -103,6 +104,31 @@ def test_submitted_calls_ask_their_own_program(daemon: Daemon, pit: Pit) -> None
         calls = [p.submit("host", {"tool": "who"}) for p in (pit, other) * 20]
         assert [call.wait().value for call in calls] == ["first", "second"] * 20
         unregister_all(other)
+
+
+def test_each_question_of_a_stream_is_answered_while_its_chunks_are_read(
+    daemon: Daemon,
+) -> None:
+    asked = {"questions": [["echo", {"value": i}] for i in range(5)]}
+    got = []
+
+    def read_streams(own: Pit) -> None:
+        for _ in range(40):
+            with own.stream("host_each", asked, timeout_ms=20_000) as stream:
+                chunks, fault = stream.rest()
+            got.append((chunks[::2], fault))
+
+    with contextlib.ExitStack() as stack:
+        pits = [stack.enter_context(Pit.connect(address_of(daemon))) for _ in range(4)]
+        for own in pits:
+            register(own, "echo", lambda info, value: value)
+            stack.callback(unregister_all, own)
+        readers = [threading.Thread(target=read_streams, args=[own]) for own in pits]
+        for reader in readers:
+            reader.start()
+        for reader in readers:
+            reader.join()
+    assert got == [(list(range(5)), None)] * 160
 
 
 ENDS = {"time": "DEADLINE_EXCEEDED", "cancel": "CANCELLED", "worker": "WORKER_DIED"}
