@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // How much memory and how many threads workers have, for those who ask. Nobody waits
 // for that: the loop looks at a few workers a second, in turn.
+#include "base/clock.h"
 #include "fleet/inside.h"
 #include "pool/crowd.h"
 
@@ -25,6 +26,25 @@ static void look(struct sp_occupant *occupant, const struct sp_worker *worker)
 void sp_figures_begin(struct sp_occupant *occupant, const struct sp_worker *worker)
 {
     look(occupant, worker);
+}
+
+// What it has used when it is looked at first was used for its start.
+static void count_cpu(struct sp_fleet *fleet, struct sp_occupant *occupant)
+{
+    const uint64_t now = sp_worker_cpu(occupant->worker);
+    const uint64_t before = occupant->figures.cpu_ns;
+    occupant->figures.cpu_ns = now;
+    pthread_mutex_lock(&fleet->rows_lock);
+    fleet->cpu_ns += before != 0 && now > before ? now - before : 0;
+    pthread_mutex_unlock(&fleet->rows_lock);
+}
+
+uint64_t sp_fleet_cpu_ms(struct sp_fleet *fleet)
+{
+    pthread_mutex_lock(&fleet->rows_lock);
+    const uint64_t cpu_ns = fleet->cpu_ns;
+    pthread_mutex_unlock(&fleet->rows_lock);
+    return cpu_ns / SP_NS_PER_MS;
 }
 
 // The next one in turn that has a process; NULL: there is none.
@@ -75,6 +95,7 @@ void sp_fleet_look(struct sp_fleet *fleet)
             return;
         }
         look(occupant, occupant->worker);
+        count_cpu(fleet, occupant);
         sp_fleet_publish(fleet, occupant->place);
     }
     if (fleet->looks++ % SHARE_EVERY == 0) {

@@ -75,6 +75,7 @@ struct sp_worker_figures {
     uint64_t memory; // as sp_worker_memory() says
     uint64_t share;  // as sp_worker_share() does
     uint32_t threads;
+    uint64_t cpu_ns; // processor time that it has used so far
 };
 
 // Who is in a place of the plan.
@@ -170,6 +171,7 @@ struct sp_fleet {
     struct sp_fleet_death deaths[SP_FLEET_DEATHS]; // a ring
     uint64_t death_count;                          // that were ever in it
     uint64_t lived_ms; // of workers that have ended, each times its executors
+    uint64_t cpu_ns;   // processor time of all that was seen used
 };
 
 // Prepares; starts nothing. Before the loop thread runs. NO_MEMORY, SYSTEM.
@@ -240,6 +242,9 @@ size_t sp_fleet_deaths(struct sp_fleet *fleet, sp_worker_death_fn *take, void *u
 // How long the executors of workers that have ended were there, in all, in ms. Any
 // thread.
 uint64_t sp_fleet_lived_ms(struct sp_fleet *fleet);
+// How much processor time workers have used, in ms, as it was seen now and then. Any
+// thread.
+uint64_t sp_fleet_cpu_ms(struct sp_fleet *fleet);
 // How many workers are still to make room for those of another spec. Any thread.
 uint32_t sp_fleet_outdated_now(struct sp_fleet *fleet);
 // Whether the code of the workers has changed since they were started, or cannot be

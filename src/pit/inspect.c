@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 // The facts about a pool that runs, gathered from what is counted and looked at anyway.
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/machine.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "base/thread.h"
 #include "interpreter/interpreter.h"
 #include "pit/failure.h"
@@ -31,11 +34,21 @@ static void add_run(void *user, size_t index, const struct sp_executor_row *row)
     look->ran_ms += row->running_us / 1000;
 }
 
+// Their time was up while their tools ran; whoever cancels a call is not counted.
+static uint64_t late_in_tools(const struct sp_pool_counters *counters)
+{
+    const uint64_t late = counters->ended[SNAKEPIT_DEADLINE_EXCEEDED];
+    const uint64_t others = counters->stopped[SNAKEPIT_STOP_IN_LINE] +
+                            counters->stopped[SNAKEPIT_STOP_UNSTARTED];
+    return late > others ? late - others : 0;
+}
+
 static void look_at_all(struct sp_pit_pool *place, struct sp_past_look *look)
 {
     struct sp_pool_view view;
     sp_pool_look(place->pool, &view, NULL);
     sp_pool_times(place->pool, &look->line, &look->run);
+    look->left = sp_pool_join_lost(place->pool, &look->line, &look->run);
     const struct sp_pool_counters *counters = &view.counters;
     look->at_ms = sp_clock_now() / SP_NS_PER_MS;
     look->calls = 0;
@@ -43,11 +56,15 @@ static void look_at_all(struct sp_pit_pool *place, struct sp_past_look *look)
         look->calls += counters->ended[err];
     }
     look->refused = counters->ended[SNAKEPIT_SATURATED];
+    look->failed = counters->ended[SNAKEPIT_TOOL_FAILED];
+    look->late = late_in_tools(counters);
+    look->killed = counters->stopped[SNAKEPIT_STOP_KILLED];
     look->deaths = counters->workers[SP_COUNTED_DEATHS];
     look->failed_starts = counters->workers[SP_COUNTED_FAILED_STARTS];
     look->recycled_for_memory = counters->recycles[SP_RECYCLE_BY_MEMORY];
     look->lived_ms = sp_fleet_lived_ms(&place->fleet);
     look->ran_ms = look->run.sum_ns / SP_NS_PER_MS;
+    look->cpu_ms = sp_fleet_cpu_ms(&place->fleet);
     (void)sp_fleet_workers(&place->fleet, add_life, look);
     (void)sp_pool_executors(place->pool, 0, add_run, look);
 }
@@ -76,11 +93,16 @@ static snakepit_err look_at_last(struct sp_pit_pool *place,
         .over_ms = look->at_ms,
         .calls = look->calls,
         .refused = look->refused,
+        .failed = look->failed,
+        .late = look->late,
+        .left = look->left,
+        .killed = look->killed,
         .deaths = look->deaths,
         .failed_starts = look->failed_starts,
         .recycled_for_memory = look->recycled_for_memory,
         .lived_ms = look->lived_ms,
         .ran_ms = look->ran_ms,
+        .cpu_ms = look->cpu_ms,
         .runs = sp_histogram_count(&look->run),
         .ran_p50_ns = sp_histogram_quantile(&look->run, 0.5),
         .lines = sp_histogram_count(&look->line),
@@ -147,11 +169,91 @@ static void look_at_config(snakepit *pit, struct sp_pool_facts *facts)
 static void add_worker(void *user, size_t index, const snakepit_worker_info *row)
 {
     struct sp_pool_facts *facts = user;
-    const uint64_t memory = row->pss_bytes != 0 ? row->pss_bytes : row->rss_bytes;
     (void)index;
-    facts->largest = memory > facts->largest ? memory : facts->largest;
+    facts->largest = row->rss_bytes > facts->largest ? row->rss_bytes : facts->largest;
     facts->threads = row->threads > facts->threads ? row->threads : facts->threads;
     facts->stuck += row->stuck;
+}
+
+// ---- What went wrong last -----------------------------------------------------
+
+// The newest one first.
+static void take_cause(void *user,
+                       size_t index,
+                       uint64_t number,
+                       const struct sp_fleet_death *death)
+{
+    struct sp_pool_looked *looked = user;
+    (void)index;
+    (void)number;
+    if (!death->expected && looked->cause[0] == '\0') {
+        (void)snprintf(looked->cause, sizeof looked->cause, "%s", death->cause);
+    }
+}
+
+// What its tool has ended, or should have.
+static bool is_of_tool(const struct sp_kept_call *kept, bool late, uint64_t since_us)
+{
+    const snakepit_err err = (snakepit_err)kept->row.err;
+    const bool ran = kept->row.executor != SP_EXECUTOR_NONE;
+    const bool was_late = err == SNAKEPIT_DEADLINE_EXCEEDED;
+    const bool failed = err != SNAKEPIT_OK && err != SNAKEPIT_CANCELLED && !was_late &&
+                        err != SNAKEPIT_WORKER_DIED && err != SNAKEPIT_WORKER_LOST &&
+                        err != SNAKEPIT_PROTOCOL;
+    return ran && (late ? was_late : failed) && kept->row.ended_us >= since_us;
+}
+
+static bool have_one_tool(const struct sp_kept_call *a, const struct sp_kept_call *b)
+{
+    return a->row.tool_size == b->row.tool_size &&
+           memcmp(a->row.text, b->row.text, a->row.tool_size) == 0;
+}
+
+// The newest call of the tool that most of them are of; NULL: there is none.
+static const struct sp_kept_call *
+most_of(const struct sp_kept_call *rows, size_t count, bool late, uint64_t since_us)
+{
+    const struct sp_kept_call *found = NULL;
+    uint32_t most = 0;
+    for (size_t i = count; i > 0; i--) {
+        const struct sp_kept_call *row = &rows[i - 1];
+        uint32_t same = 0;
+        for (size_t j = 0; j < i && is_of_tool(row, late, since_us); j++) {
+            same +=
+                have_one_tool(row, &rows[j]) && is_of_tool(&rows[j], late, since_us);
+        }
+        found = same > most ? row : found;
+        most = same > most ? same : most;
+    }
+    return found;
+}
+
+static void name_tool(const struct sp_kept_call *kept, struct sp_tool_named *named)
+{
+    if (kept != NULL) {
+        memcpy(named->name, kept->row.text, kept->row.tool_size);
+        sp_text_clean(named->name, kept->row.tool_size, SP_TEXT_LINE);
+        (void)snprintf(named->error, sizeof named->error, "%s", kept->error);
+    }
+}
+
+static snakepit_err look_at_tools(struct sp_pit_pool *place,
+                                  struct sp_pool_looked *looked)
+{
+    struct timespec now;
+    struct sp_kept_call *rows = sp_alloc_array(SP_RECENT_KEPT, sizeof *rows);
+    if (rows == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    const uint64_t now_us =
+        (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / SP_NS_PER_US;
+    const uint64_t since_us = now_us - looked->facts.last.over_ms * 1000;
+    const size_t count = sp_pool_kept(place->pool, 0, rows, SP_RECENT_KEPT);
+    name_tool(most_of(rows, count, false, since_us), &looked->facts.fails);
+    name_tool(most_of(rows, count, true, since_us), &looked->facts.late);
+    sp_free(rows);
+    return SNAKEPIT_OK;
 }
 
 static void look_at_breakers(snakepit *pit, struct sp_pool_looked *looked)
@@ -183,9 +285,14 @@ sp_pit_look_at_pool(snakepit *pit, const char *pool, struct sp_pool_looked *look
     (void)sp_fleet_workers(&place->fleet, add_worker, facts);
     facts->recycled_for_memory = sp_pool_recycles(place->pool, SP_RECYCLE_BY_MEMORY);
     err = look_at_last(place, &facts->last);
+    if (err == SNAKEPIT_OK) {
+        err = look_at_tools(place, looked);
+    }
     if (err != SNAKEPIT_OK) {
         return err;
     }
+    (void)sp_fleet_deaths(&place->fleet, take_cause, looked);
+    facts->cause = looked->cause;
     facts->computing = sp_fleet_computing(&place->fleet);
     look_at_breakers(pit, looked);
     return SNAKEPIT_OK;

@@ -49,11 +49,16 @@ void sp_past_since(struct sp_past *past, struct sp_past_look *now)
     subtract(&now->at_ms, then->at_ms);
     subtract(&now->calls, then->calls);
     subtract(&now->refused, then->refused);
+    subtract(&now->failed, then->failed);
+    subtract(&now->late, then->late);
+    subtract(&now->left, then->left);
+    subtract(&now->killed, then->killed);
     subtract(&now->deaths, then->deaths);
     subtract(&now->failed_starts, then->failed_starts);
     subtract(&now->recycled_for_memory, then->recycled_for_memory);
     subtract(&now->lived_ms, then->lived_ms);
     subtract(&now->ran_ms, then->ran_ms);
+    subtract(&now->cpu_ms, then->cpu_ms);
     sp_histogram_take(&now->line, &then->line);
     sp_histogram_take(&now->run, &then->run);
     pthread_mutex_unlock(&past->lock);

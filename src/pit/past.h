@@ -18,13 +18,18 @@ struct sp_past_look {
     uint64_t at_ms; // CLOCK_MONOTONIC
     uint64_t calls;
     uint64_t refused;             // since its line was full
+    uint64_t failed;              // by their tools
+    uint64_t late;                // their time was up while their tools ran
+    uint64_t left;                // likewise, while they waited for a worker
+    uint64_t killed;              // given up, and ended with their workers
     uint64_t deaths;              // of workers
     uint64_t failed_starts;       // likewise
     uint64_t recycled_for_memory; // likewise
     uint64_t lived_ms;            // all workers, times the calls that each runs at once
     uint64_t ran_ms;              // calls, those that still run with what they have run
-    struct sp_histogram line;     // how long calls waited for a worker
-    struct sp_histogram run;      // how long tools ran
+    uint64_t cpu_ms;              // processor time of all workers
+    struct sp_histogram line;     // how long calls waited for a worker, in vain as well
+    struct sp_histogram run;      // how long tools ran, whatever became of their calls
 };
 
 struct sp_past {

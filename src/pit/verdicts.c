@@ -17,6 +17,11 @@
 #define OWN_THREADS   4u                  // that a worker has beside its executors
 #define MIB(bytes)    ((bytes) >> 20)
 #define DEATHS_A_CALL 100u // one death in so many calls is too many
+#define LATE_A_CALL   100u // likewise one that runs out of time,
+#define FAILED_A_CALL 20u  // and one that its tool fails,
+#define ENOUGH_BAD    5u   // where they are so many
+#define TURNS_PERCENT 50u  // of a core that a worker takes
+#define REASON_MOST   400u
 
 const char *sp_verdict_code_name(enum sp_verdict_code code)
 {
@@ -63,6 +68,21 @@ static struct sp_verdict *find(struct sp_verdicts *verdicts,
 
 #define SAY(room, ...) (void)snprintf((room), sizeof(room), __VA_ARGS__)
 
+static bool has(const struct sp_verdicts *verdicts, enum sp_verdict_code code)
+{
+    for (uint32_t i = 0; i < verdicts->count; i++) {
+        if (verdicts->items[i].code == code) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_often(uint64_t bad, uint64_t calls, uint32_t one_in)
+{
+    return bad >= ENOUGH_BAD && bad * one_in >= calls;
+}
+
 // "5 min", or "43 s" of a pit that was opened just now.
 struct span {
     char text[24];
@@ -95,6 +115,29 @@ static void suggest_size(const struct sp_pool_facts *facts,
 
 // ---- Workers and their calls ----------------------------------------------------
 
+// Without what the verdict says itself, and cut between two words where it is long.
+static void say_reason(const struct sp_pool_facts *facts, struct sp_verdict *found)
+{
+    static const char told[] = "no worker could be started: ";
+    const char *at = strstr(facts->reason, told);
+    const char *reason = at == NULL ? facts->reason : at + sizeof told - 1;
+    const size_t used = strlen(found->what);
+    size_t size = strlen(reason);
+    const bool cut = size > REASON_MOST;
+    for (size = cut ? REASON_MOST : size; cut && size > 1 && reason[size] != ' ';) {
+        size--;
+    }
+    size = size > 1 || !cut ? size : REASON_MOST; // it is one word
+    if (size > 0) {
+        (void)snprintf(found->what + used,
+                       sizeof found->what - used,
+                       ": %.*s%s",
+                       (int)size,
+                       reason,
+                       cut ? " ..." : "");
+    }
+}
+
 static void judge_workers(const struct sp_pool_facts *facts,
                           struct sp_verdicts *verdicts)
 {
@@ -107,12 +150,11 @@ static void judge_workers(const struct sp_pool_facts *facts,
             find(verdicts, SP_VERDICT_CRASH_LOOP, SP_VERDICT_ERROR, "");
         SAY(found->what,
             "%" PRIu64 " starts of workers have failed, and %" PRIu32 " of %" PRIu32
-            " workers serve%s%.120s",
+            " workers serve",
             stats->worker_start_failures,
             stats->workers_ready,
-            stats->workers,
-            facts->reason[0] != '\0' ? ": " : "",
-            facts->reason);
+            stats->workers);
+        say_reason(facts, found);
         SAY(found->remedy,
             "worker.start_failed in the log says why; once that is mended, "
             "`snakepit retry %.64s`",
@@ -127,21 +169,37 @@ static void judge_workers(const struct sp_pool_facts *facts,
         struct sp_verdict *found =
             find(verdicts, SP_VERDICT_DEATHS, SP_VERDICT_WARNING, "");
         SAY(found->what,
-            "in the last %s %" PRIu64 " workers have died, in %" PRIu64 " calls",
+            "in the last %s %" PRIu64 " workers have died, in %" PRIu64 " calls%s%s",
             span_of(facts).text,
             last->deaths,
-            last->calls);
+            last->calls,
+            facts->cause[0] != '\0' ? "; the last one: " : "",
+            facts->cause);
         SAY(found->remedy,
             "worker.exit and worker.crash in the log say of what; the faults of their "
             "calls have the stack");
     }
 }
 
-static void judge_calls(const struct sp_pool_facts *facts, struct sp_verdicts *verdicts)
+// Those that are stuck now can be looked at; of those that were there is what was told.
+static void judge_stuck(const struct sp_pool_facts *facts, struct sp_verdicts *verdicts)
 {
-    if (facts->stuck > 0) {
-        struct sp_verdict *found =
-            find(verdicts, SP_VERDICT_STUCK, SP_VERDICT_WARNING, "on_stuck");
+    if (facts->stuck == 0 && facts->last.killed == 0) {
+        return;
+    }
+    struct sp_verdict *found =
+        find(verdicts, SP_VERDICT_STUCK, SP_VERDICT_WARNING, "on_stuck");
+    if (facts->stuck == 0) {
+        SAY(found->what,
+            "in the last %s %" PRIu64 " call%s did not end when given up, but with the "
+            "worker",
+            span_of(facts).text,
+            facts->last.killed,
+            facts->last.killed == 1 ? "" : "s");
+        SAY(found->remedy,
+            "worker.stuck in the log and `late_stack` in the faults say where; tools "
+            "that run long should look at current_call().cancelled");
+    } else {
         SAY(found->what,
             "%" PRIu32 " call%s did not end when %s cancelled",
             facts->stuck,
@@ -152,6 +210,48 @@ static void judge_calls(const struct sp_pool_facts *facts, struct sp_verdicts *v
             "current_call().cancelled",
             facts->stats.name);
     }
+}
+
+static void judge_ends(const struct sp_pool_facts *facts, struct sp_verdicts *verdicts)
+{
+    const struct sp_pool_measured *last = &facts->last;
+    if (is_often(last->late, last->calls, LATE_A_CALL)) {
+        struct sp_verdict *found =
+            find(verdicts, SP_VERDICT_LATE, SP_VERDICT_WARNING, "call_timeout_ms");
+        SAY(found->what,
+            "in the last %s %" PRIu64 " of %" PRIu64 " calls ran out of time while "
+            "their tools ran%s%s",
+            span_of(facts).text,
+            last->late,
+            last->calls,
+            facts->late.name[0] != '\0' ? ", most of them in " : "",
+            facts->late.name);
+        SAY(found->remedy,
+            "`snakepit stacks %.64s` shows where a tool is, and `late_stack` in a "
+            "fault "
+            "where it was; more time helps those that only take long",
+            facts->stats.name);
+    }
+    if (is_often(last->failed, last->calls, FAILED_A_CALL)) {
+        struct sp_verdict *found =
+            find(verdicts, SP_VERDICT_FAIL, SP_VERDICT_WARNING, "");
+        SAY(found->what,
+            "in the last %s %" PRIu64 " of %" PRIu64 " calls failed%s%s%s%s",
+            span_of(facts).text,
+            last->failed,
+            last->calls,
+            facts->fails.name[0] != '\0' ? ", most of them in " : "",
+            facts->fails.name,
+            facts->fails.error[0] != '\0' ? "; the last one: " : "",
+            facts->fails.error);
+        SAY(found->remedy, "`snakepit calls --failed` has the last ones");
+    }
+}
+
+static void judge_calls(const struct sp_pool_facts *facts, struct sp_verdicts *verdicts)
+{
+    judge_stuck(facts, verdicts);
+    judge_ends(facts, verdicts);
     if (facts->stats.breakers_open > 0) {
         struct sp_verdict *found =
             find(verdicts, SP_VERDICT_BREAKER, SP_VERDICT_WARNING, "breaker");
@@ -169,32 +269,59 @@ static void judge_calls(const struct sp_pool_facts *facts, struct sp_verdicts *v
 
 // ---- The line ---------------------------------------------------------------------
 
-static void judge_line(const struct sp_pool_facts *facts, struct sp_verdicts *verdicts)
+// Where more workers do not help, or not first: what does. NULL: they do.
+static const char *instead_of_workers(const struct sp_verdicts *verdicts)
 {
-    const snakepit_pool_stats *stats = &facts->stats;
+    if (has(verdicts, SP_VERDICT_CRASH_LOOP) || has(verdicts, SP_VERDICT_NOT_SERVING)) {
+        return "workers are missing: that comes first";
+    }
+    if (has(verdicts, SP_VERDICT_LATE)) {
+        return "its workers run what runs out of time: that comes first";
+    }
+    if (has(verdicts, SP_VERDICT_DEATHS)) {
+        return "workers die, and are missing until others have started: that comes "
+               "first";
+    }
+    return has(verdicts, SP_VERDICT_MEMORY_MACHINE)
+               ? "there is no memory for more workers"
+               : NULL;
+}
+
+static void judge_full_line(const struct sp_pool_facts *facts,
+                            struct sp_verdicts *verdicts)
+{
+    const bool busy = sp_pool_facts_busy(facts) >= BUSY_PERCENT / 2;
+    const char *instead = instead_of_workers(verdicts);
+    const char *key = busy ? "pool_size" : "max_queue";
+    struct sp_verdict *found = find(
+        verdicts, SP_VERDICT_LINE_FULL, SP_VERDICT_ERROR, instead == NULL ? key : "");
+    SAY(found->what,
+        "in the last %s %" PRIu64 " calls were refused: the line of %" PRIu32
+        " was full",
+        span_of(facts).text,
+        facts->last.refused,
+        facts->max_queue);
+    if (instead != NULL) {
+        SAY(found->remedy, "%s", instead);
+    } else if (busy) {
+        suggest_size(facts, (uint64_t)facts->stats.workers * 2, found);
+    } else {
+        SAY(found->value, "%" PRIu64, (uint64_t)facts->max_queue * 2 + 1);
+        SAY(found->remedy, "its workers are not busy: calls come in bursts");
+    }
+}
+
+static void say_long_line(const struct sp_pool_facts *facts, struct sp_verdict *found)
+{
     const struct sp_pool_measured *last = &facts->last;
-    const uint64_t limit = last->ran_p50_ns > LINE_NS ? last->ran_p50_ns : LINE_NS;
-    if (last->refused > 0) {
-        const bool busy = sp_pool_facts_busy(facts) >= BUSY_PERCENT / 2;
-        struct sp_verdict *found = find(verdicts,
-                                        SP_VERDICT_LINE_FULL,
-                                        SP_VERDICT_ERROR,
-                                        busy ? "pool_size" : "max_queue");
+    if (is_often(last->left, last->calls, LATE_A_CALL)) {
         SAY(found->what,
-            "in the last %s %" PRIu64 " calls were refused: the line of %" PRIu32
-            " was full",
+            "in the last %s %" PRIu64 " of %" PRIu64
+            " calls ran out of time before a worker had them",
             span_of(facts).text,
-            last->refused,
-            facts->max_queue);
-        if (busy) {
-            suggest_size(facts, (uint64_t)stats->workers * 2, found);
-        } else {
-            SAY(found->value, "%" PRIu64, (uint64_t)facts->max_queue * 2 + 1);
-            SAY(found->remedy, "its workers are not busy: calls come in bursts");
-        }
-    } else if (last->lines >= CALLS_ENOUGH && last->line_p99_ns > limit) {
-        struct sp_verdict *found =
-            find(verdicts, SP_VERDICT_LINE_LONG, SP_VERDICT_WARNING, "pool_size");
+            last->left,
+            last->calls);
+    } else {
         SAY(found->what,
             "in the last %s one call in a hundred waited %" PRIu64
             " ms or longer for a worker; half of them ran no longer than %" PRIu64
@@ -203,7 +330,41 @@ static void judge_line(const struct sp_pool_facts *facts, struct sp_verdicts *ve
             last->line_p99_ns / SP_NS_PER_MS,
             last->ran_p50_ns / SP_NS_PER_MS,
             last->ran_p50_ns % SP_NS_PER_MS / 10000);
-        suggest_size(facts, stats->workers + (stats->workers + 1) / 2, found);
+    }
+}
+
+static void judge_long_line(const struct sp_pool_facts *facts,
+                            struct sp_verdicts *verdicts)
+{
+    const uint64_t workers = facts->stats.workers;
+    const uint32_t busy = sp_pool_facts_busy(facts);
+    const bool idle = busy < BUSY_PERCENT / 2;
+    const char *instead = instead_of_workers(verdicts);
+    const char *key = instead == NULL && !idle ? "pool_size" : "";
+    struct sp_verdict *found =
+        find(verdicts, SP_VERDICT_LINE_LONG, SP_VERDICT_WARNING, key);
+    say_long_line(facts, found);
+    if (instead != NULL) {
+        SAY(found->remedy, "%s", instead);
+    } else if (idle) {
+        SAY(found->remedy,
+            "its executors were busy for %" PRIu32 " %% only: calls come in bursts, or "
+            "wait for a worker of their own",
+            busy);
+    } else {
+        suggest_size(facts, workers + (workers + 1) / 2, found);
+    }
+}
+
+static void judge_line(const struct sp_pool_facts *facts, struct sp_verdicts *verdicts)
+{
+    const struct sp_pool_measured *last = &facts->last;
+    const uint64_t limit = last->ran_p50_ns > LINE_NS ? last->ran_p50_ns : LINE_NS;
+    if (last->refused > 0) {
+        judge_full_line(facts, verdicts);
+    } else if ((last->lines >= CALLS_ENOUGH && last->line_p99_ns > limit) ||
+               is_often(last->left, last->calls, LATE_A_CALL)) {
+        judge_long_line(facts, verdicts);
     }
 }
 
@@ -306,6 +467,14 @@ static void judge_threads(const struct sp_pool_facts *facts,
     }
 }
 
+// How much of a core a worker with threads took. Tools that wait hardly take turns.
+static uint64_t turns_percent(const struct sp_pool_facts *facts)
+{
+    const uint32_t threads = facts->stats.threads_per_worker;
+    const uint64_t lived_ms = threads > 1 ? facts->last.lived_ms / threads : 0;
+    return lived_ms == 0 ? 0 : facts->last.cpu_ms * PERCENT / lived_ms;
+}
+
 static void judge_profile(const struct sp_pool_facts *facts,
                           struct sp_verdicts *verdicts)
 {
@@ -319,11 +488,13 @@ static void judge_profile(const struct sp_pool_facts *facts,
             "a free-threaded Python, and an adapter that is thread-safe; `snakepit "
             "doctor` "
             "says which is missing");
-    } else if (facts->takes_turns && facts->stats.threads_per_worker > 1 &&
-               sp_pool_facts_busy(facts) >= IDLE_PERCENT) {
+    } else if (facts->takes_turns && turns_percent(facts) >= TURNS_PERCENT) {
         struct sp_verdict *found = find(
             verdicts, SP_VERDICT_TAKES_TURNS, SP_VERDICT_WARNING, "worker_profile");
-        SAY(found->what, "its threads run Python in turns, under the GIL");
+        SAY(found->what,
+            "its threads run Python in turns, under the GIL, and compute for %" PRIu64
+            " %% of the time",
+            turns_percent(facts));
         SAY(found->value, "process");
         SAY(found->remedy, "or `python:` a free-threaded one");
     }
@@ -354,7 +525,13 @@ static void judge_use(const struct sp_pool_facts *facts, struct sp_verdicts *ver
 {
     const uint32_t busy = sp_pool_facts_busy(facts);
     const uint32_t workers = facts->stats.workers;
-    if (facts->last.runs < CALLS_ENOUGH || facts->last.lived_ms < LIVED_MS) {
+    const bool too_few =
+        facts->last.runs < CALLS_ENOUGH || facts->last.lived_ms < LIVED_MS;
+    const bool told = // of what it comes from, or what helps
+        has(verdicts, SP_VERDICT_LINE_FULL) || has(verdicts, SP_VERDICT_LINE_LONG) ||
+        has(verdicts, SP_VERDICT_DEATHS) || has(verdicts, SP_VERDICT_LATE) ||
+        has(verdicts, SP_VERDICT_TAKES_TURNS);
+    if (too_few || told) {
         return;
     }
     if (busy >= BUSY_PERCENT) {
@@ -402,8 +579,8 @@ void sp_verdicts_judge(const struct sp_pool_facts *facts, struct sp_verdicts *ve
     judge_workers(facts, verdicts);
     judge_calls(facts, verdicts);
     judge_threads(facts, verdicts); // before what more workers are proposed for
-    judge_line(facts, verdicts);
     judge_memory(facts, verdicts);
+    judge_line(facts, verdicts);
     judge_profile(facts, verdicts);
     judge_template(facts, verdicts);
     judge_use(facts, verdicts);

@@ -9,6 +9,14 @@
 
 #include <snakepit/snakepit.h>
 
+#include "process/worker.h"
+
+// A tool whose calls end as they should not.
+struct sp_tool_named {
+    char name[64];   // empty: it is not known
+    char error[256]; // of the last one
+};
+
 // What is known of a pool.
 struct sp_pool_facts {
     snakepit_pool_stats stats;
@@ -27,7 +35,8 @@ struct sp_pool_facts {
 
     // As its workers are.
     uint64_t recycled_for_memory; // workers, since the pit was opened
-    uint64_t largest;             // memory of the largest one; 0: not known
+    uint64_t largest;             // memory of the largest one, as `worker_max_memory`
+                                  // counts it; 0: not known
     uint32_t threads;             // most that the kernel counts in one; 0: not known
     uint32_t computing; // most threads of one that are not Python's and compute
     uint32_t forked;    // workers that the template has made
@@ -38,18 +47,27 @@ struct sp_pool_facts {
         uint64_t over_ms; // how long that is
         uint64_t calls;   // that have ended
         uint64_t refused; // of these, since the line was full
+        uint64_t failed;  // of these, by their tools
+        uint64_t late;    // of these, since their time was up while their tools ran,
+        uint64_t left;    // and while they waited for a worker
+        uint64_t killed;  // of tools that did not end: they did with their workers
         uint64_t deaths;  // of workers
         uint64_t failed_starts;
         uint64_t recycled_for_memory;
         uint64_t lived_ms; // all workers, times the calls that each can run at once
         uint64_t ran_ms;   // calls, in all
-        uint64_t runs;     // calls that tools have ended
+        uint64_t cpu_ms;   // processor time of all workers
+        uint64_t runs;     // calls that tools have run, to their end or not
         uint64_t ran_p50_ns;
-        uint64_t lines; // calls that were handed to a worker
+        uint64_t lines; // calls that were handed to a worker, or waited in vain
         uint64_t line_p99_ns;
     } last;
 
     const char *breaker; // the tool of one that is not closed; or empty
+    const char *cause;   // of the last death of a worker; or empty
+    // Of the calls that were told last.
+    struct sp_tool_named fails; // the tool that fails most
+    struct sp_tool_named late;  // the tool that is late most
 };
 
 enum sp_verdict_code {
@@ -68,7 +86,7 @@ enum sp_verdict_severity {
 struct sp_verdict {
     enum sp_verdict_code code;
     enum sp_verdict_severity severity;
-    char what[256];
+    char what[512];
     const char *key; // of the configuration; empty: there is none
     char value[96];  // to try; empty: there is none
     char remedy[256];
@@ -97,6 +115,7 @@ struct sp_pool_looked {
     struct sp_pool_facts facts;
     snakepit_message reason;
     snakepit_breaker_info breaker;
+    char cause[SP_CAUSE_MAX];
 };
 snakepit_err
 sp_pit_look_at_pool(snakepit *pit, const char *pool, struct sp_pool_looked *looked);

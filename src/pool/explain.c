@@ -125,6 +125,9 @@ static void tell_stop(const struct sp_call *call, struct sp_failure *told)
     if (late) {
         told->late_ms = ms_since(in_line ? call->line_deadline : call->deadline);
     }
+    if (late && in_line) {
+        sp_times_left(&call->pool->times, call);
+    }
 }
 
 void sp_pool_explain(struct sp_call *call, const struct sp_failure *failure)

@@ -21,6 +21,7 @@ struct sp_orphan {
     uint64_t call;
     uint64_t since; // when it was given up, or the others of its batch were
     uint64_t due;   // its deadline, or when it was given up; constant
+    uint64_t began; // to run, as far as that is known, in sp_clock_ticks()
     uint32_t slot;
     uint32_t lease;
     bool told;   // the worker was asked to cancel it

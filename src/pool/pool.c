@@ -206,6 +206,18 @@ void sp_pool_times(struct sp_pool *pool,
     pthread_mutex_unlock(&pool->lock);
 }
 
+uint64_t sp_pool_join_lost(struct sp_pool *pool,
+                           struct sp_histogram *line,
+                           struct sp_histogram *run)
+{
+    pthread_mutex_lock(&pool->lock);
+    const uint64_t left = sp_histogram_count(&pool->times.left);
+    sp_histogram_join(line, &pool->times.left);
+    sp_histogram_join(run, &pool->times.lost);
+    pthread_mutex_unlock(&pool->lock);
+    return left;
+}
+
 uint32_t sp_pool_tool_count(struct sp_pool *pool)
 {
     pthread_mutex_lock(&pool->lock);

@@ -162,6 +162,12 @@ void sp_pool_look(struct sp_pool *pool,
 void sp_pool_times(struct sp_pool *pool,
                    struct sp_histogram *line,
                    struct sp_histogram *run);
+// Adds how long those calls were in the line whose time was up there, and how long
+// tools ran whose calls were given up or died with their workers. Returns how many the
+// former are, ever.
+uint64_t sp_pool_join_lost(struct sp_pool *pool,
+                           struct sp_histogram *line,
+                           struct sp_histogram *run);
 // All else that is told of it and that only it knows: what has become of its workers,
 // and what its calls have carried and hold.
 void sp_pool_figures(struct sp_pool *pool, struct sp_figures *figures);

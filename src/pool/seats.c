@@ -261,6 +261,9 @@ static void fail_or_requeue(struct sp_pool *pool,
     }
     if (ran && !again) {
         sp_pool_note_run(call);
+        if (call->ran_ticks > 0 && !call->checks) {
+            sp_times_add(&pool->times, &pool->times.lost, call->ran_ticks);
+        }
     }
     sp_pool_unplace(pool, call);
     sp_port_wake(seat->port, slot);

@@ -172,6 +172,7 @@ static struct sp_orphan *orphan_of(struct sp_call *call, snakepit_err err)
         .call = call->id,
         .since = now,
         .due = err == SNAKEPIT_DEADLINE_EXCEEDED ? call->deadline : now,
+        .began = sp_clock_ticks() - call->ran_ticks,
         .slot = call->placement.slot,
         .lease = call->placement.lease,
         .served = call->placement.served,
@@ -314,6 +315,7 @@ void sp_pool_release_orphan(struct sp_pool *pool,
     sp_orphan_end(orphan, stop, now);
     if (orphan->counts) {
         count_stop(pool, orphan, now);
+        sp_times_add(&pool->times, &pool->times.lost, sp_clock_ticks() - orphan->began);
     }
     if (orphan->lease != SP_NO_LEASE) {
         sp_seat_end_lease(&pool->store, seat, orphan->lease, orphan->parcel, held);

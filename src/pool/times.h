@@ -12,9 +12,11 @@
 #include "telemetry/histogram.h"
 
 struct sp_times {
-    uint64_t tick;                // its length in 2^-24 ns
-    uint64_t most;                // ticks that can be told in ns: some minutes
-    struct sp_histogram line;     // until a call is handed to a worker, each time
+    uint64_t tick;            // its length in 2^-24 ns
+    uint64_t most;            // ticks that can be told in ns: some minutes
+    struct sp_histogram line; // until a call is handed to a worker, each time
+    struct sp_histogram left; // until the time of one was up that still waited
+    struct sp_histogram lost; // how long tools ran whose calls have no answer of them
     struct sp_histogram handover; // from then until it runs
     struct sp_histogram chunk;    // until the first chunk of a stream is read
     struct sp_histogram start;    // until a worker is ready
@@ -58,6 +60,14 @@ static inline void sp_times_placed(struct sp_times *times, struct sp_call *call)
     sp_times_add(times, &times->line, waited);
     call->waited_ticks += waited;
     call->lined_at = 0;
+}
+
+// Its time is up, and no worker has got it.
+static inline void sp_times_left(struct sp_times *times, const struct sp_call *call)
+{
+    if (call->lined_at != 0) {
+        sp_times_add(times, &times->left, sp_clock_ticks() - call->lined_at);
+    }
 }
 
 // Its caller begins to wait for it, at that time: just after it was handed over.

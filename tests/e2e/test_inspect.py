@@ -94,6 +94,59 @@ def test_a_full_line_is_an_error_and_comes_first(start, tmp_path):
     assert sorted(answers) == [200, 200, 429]
 
 
+def verdicts(daemon):
+    value = inspected(daemon)
+    return {verdict["code"]: verdict for verdict in value["verdicts"]}, value
+
+
+def test_a_pool_whose_calls_all_run_out_of_time_is_busy_and_its_tool_is_named(
+    start, tmp_path
+):
+    daemon = start(pool_size=1, cancel_grace_ms=100, on_stuck="kill")
+    eventually(lambda: inspected(daemon)["state"] == "ready", "the worker serves")
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    ends = threading.Event()
+
+    # Who is first has the worker, and it dies with the call. The others wait in vain.
+    def call():
+        while not ends.is_set():
+            Client(daemon).call(
+                "hold_gil", {"gate": str(gate)}, Snakepit_Timeout_Ms="300"
+            )
+
+    callers = [threading.Thread(target=call) for _ in range(4)]
+    for caller in callers:
+        caller.start()
+    try:
+        wanted = {"calls.stuck", "calls.time_out", "line.long", "workers.die"}
+        eventually(lambda: wanted <= set(verdicts(daemon)[0]), "it is told")
+    finally:
+        ends.set()
+        for caller in callers:
+            caller.join()
+    told, value = verdicts(daemon)
+    # It has run nothing that has an answer.
+    assert value["run_p50_us"] > 100_000
+    assert value["line_p99_us"] > 100_000
+    assert value["busy_percent"] > 0
+    assert "in hold_gil" in told["calls.time_out"]["what"]
+    assert "a call did not end in time" in told["workers.die"]["what"]
+    assert told["line.long"]["value"] == ""
+    assert "utilisation.low" not in told
+
+
+def test_a_tool_that_fails_is_named_with_its_error(start):
+    daemon = start(pool_size=1)
+    for _ in range(8):
+        status, _ = Client(daemon).call("work", {"n": "one"})
+        assert status == 500
+    told, _ = verdicts(daemon)
+    assert "8 of 8 calls failed, most of them in work" in told["calls.fail"]["what"]
+    assert "TypeError" in told["calls.fail"]["what"]
+    assert "calls --failed" in told["calls.fail"]["remedy"]
+
+
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="BLAS takes one thread")
 def test_threads_of_blas_that_compute_beside_each_other_are_named(tmp_path):
     daemon = serve(

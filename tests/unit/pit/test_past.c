@@ -69,7 +69,11 @@ static void a_long_good_life_does_not_hide_bad_minutes(void **state)
     assert_true(sp_histogram_quantile(&look.line, 0.99) < 2 * SP_NS_PER_MS);
     look.at_ms += 30000;
     look.deaths = 3;
+    look.late = 4;
+    look.cpu_ms = 5;
     sp_past_since(&past, &look);
+    assert_int_equal(look.late, 4);
+    assert_int_equal(look.cpu_ms, 5);
     assert_int_equal(look.at_ms, 5 * MINUTE + 30000);
     assert_int_equal(look.calls, 50);
     assert_int_equal(look.deaths, 3);

@@ -49,6 +49,7 @@ static struct sp_pool_facts well(void)
                  .lines = 1000,
                  .line_p99_ns = SP_NS_PER_MS},
         .breaker = "",
+        .cause = "",
     };
 }
 
@@ -113,6 +114,13 @@ static void calls_that_suffer_are_told(void **state)
 {
     (void)state;
     ROW(facts.stuck = 1, "warning calls.stuck on_stuck=");
+    ROW(facts.last.killed = 1, "warning calls.stuck on_stuck="); // it is no more
+    ROW(facts.last.late = 10, "warning calls.time_out call_timeout_ms=");
+    ROW(facts.last.late = 9, "");
+    ROW(facts.last.late = 4; facts.last.calls = 4, ""); // that may be chance
+    ROW(facts.last.failed = 50, "warning calls.fail =");
+    ROW(facts.last.failed = 49, "");
+    ROW(facts.last.failed = 4; facts.last.calls = 4, "");
     ROW(facts.stats.breakers_open = 2;
         facts.breaker = "order", "warning breaker.open breaker=");
 }
@@ -127,6 +135,38 @@ static void a_line_that_is_too_short_or_too_long_is_told(void **state)
     ROW(facts.last.line_p99_ns = 200 * SP_NS_PER_MS, "warning line.long pool_size=6");
     ROW(facts.last.line_p99_ns = 200 * SP_NS_PER_MS; facts.last.lines = 50, "");
     ROW(facts.last.line_p99_ns = 150 * SP_NS_PER_MS, ""); // as long as a call
+    // However few they are.
+    ROW(facts.last.left = 18; facts.last.calls = 36;
+        facts.last.lines = 36, "warning line.long pool_size=6");
+    ROW(facts.last.left = 9, "");
+}
+
+// What one verdict proposes no other one speaks against, or says anew.
+static void one_answer_has_one_remedy(void **state)
+{
+    (void)state;
+    const uint64_t long_ns = 200 * SP_NS_PER_MS;
+    // It is busy, and its line is long or full.
+    ROW(facts.last.line_p99_ns = long_ns;
+        facts.last.ran_ms = 390000, "warning line.long pool_size=6");
+    ROW(facts.last.refused = 1;
+        facts.last.ran_ms = 390000, "error line.full pool_size=8");
+    // It is not, and yet its line is.
+    ROW(facts.last.line_p99_ns = long_ns;
+        facts.last.ran_ms = 4000, "warning line.long =");
+    ROW(facts.last.refused = 1;
+        facts.last.ran_ms = 4000, "error line.full max_queue=201");
+    // Workers are missing, or run what does not end, or there is no room for more.
+    ROW(facts.last.line_p99_ns = long_ns; facts.last.ran_ms = 4000;
+        facts.last.deaths = 10, "warning workers.die =; warning line.long =");
+    ROW(facts.last.refused = 1;
+        facts.last.deaths = 10, "error line.full =; warning workers.die =");
+    ROW(facts.last.late = 18; facts.last.left = 18; facts.last.calls = 36;
+        facts.last.ran_ms = 390000,
+        "warning calls.time_out call_timeout_ms=; warning line.long =");
+    ROW(facts.last.refused = 1; facts.stats.total_memory = 14 * GIB;
+        facts.stats.memory_per_process = 7 * GIB,
+        "error line.full =; warning memory.machine pool_size=1");
 }
 
 static void what_is_told_says_over_which_time(void **state)
@@ -142,6 +182,71 @@ static void what_is_told_says_over_which_time(void **state)
     sp_verdicts_judge(&facts, &verdicts);
     assert_string_equal(verdicts.items[0].what,
                         "in the last 43 s 12 workers have died, in 1000 calls");
+}
+
+static const char *what_of(const struct sp_pool_facts *facts, enum sp_verdict_code code)
+{
+    static struct sp_verdicts verdicts;
+    sp_verdicts_judge(facts, &verdicts);
+    for (uint32_t i = 0; i < verdicts.count; i++) {
+        if (verdicts.items[i].code == code) {
+            return verdicts.items[i].what;
+        }
+    }
+    fail_msg("it is not told");
+    return "";
+}
+
+static void what_is_told_names_tools_and_causes(void **state)
+{
+    (void)state;
+    struct sp_pool_facts facts = well();
+    facts.last.deaths = 12;
+    facts.cause = "killed by signal 11 (SIGSEGV)";
+    assert_string_equal(what_of(&facts, SP_VERDICT_DEATHS),
+                        "in the last 5 min 12 workers have died, in 1000 calls; the "
+                        "last one: killed by signal 11 (SIGSEGV)");
+    facts.last.late = 18;
+    facts.late = (struct sp_tool_named){.name = "sleep"};
+    assert_string_equal(what_of(&facts, SP_VERDICT_LATE),
+                        "in the last 5 min 18 of 1000 calls ran out of time while "
+                        "their tools ran, most of them in sleep");
+    facts.last.failed = 500;
+    facts.fails =
+        (struct sp_tool_named){.name = "order", .error = "ValueError: no order"};
+    assert_string_equal(what_of(&facts, SP_VERDICT_FAIL),
+                        "in the last 5 min 500 of 1000 calls failed, most of them in "
+                        "order; the last one: ValueError: no order");
+    facts.last.left = 36;
+    assert_string_equal(what_of(&facts, SP_VERDICT_LINE_LONG),
+                        "in the last 5 min 36 of 1000 calls ran out of time before a "
+                        "worker had them");
+}
+
+static void a_reason_is_not_cut_within_a_word(void **state)
+{
+    (void)state;
+    static const char told[] = "3 starts of workers have failed, and 0 of 4 workers "
+                               "serve: ";
+    char reason[1000];
+    struct sp_pool_facts facts = well();
+    facts.stats.workers_ready = 0;
+    facts.stats.worker_start_failures = 3;
+    facts.reason = "pool \"text\": no worker could be started: no module named shop";
+    const char *what = what_of(&facts, SP_VERDICT_CRASH_LOOP);
+    assert_memory_equal(what, told, sizeof told - 1);
+    assert_string_equal(what + sizeof told - 1, "no module named shop");
+    for (size_t i = 0; i + 7 < sizeof reason; i += 7) {
+        memcpy(reason + i, "python ", sizeof "python ");
+    }
+    facts.reason = reason;
+    what = what_of(&facts, SP_VERDICT_CRASH_LOOP);
+    assert_true(strlen(what) > 400);
+    assert_string_equal(what + strlen(what) - strlen("python ..."), "python ...");
+    memset(reason, 'x', sizeof reason - 1); // one word
+    reason[sizeof reason - 1] = '\0';
+    what = what_of(&facts, SP_VERDICT_CRASH_LOOP);
+    assert_true(strlen(what) > 400);
 }
 
 static void memory_is_told_before_it_is_used_up(void **state)
@@ -184,7 +289,16 @@ static void a_profile_or_a_start_that_could_be_better_is_told(void **state)
     ROW(facts.wants_threads = true, "note profile.fell_back python=python3.13t");
     ROW(facts.stats.profile = "thread (GIL)"; facts.takes_turns = true;
         facts.wants_threads = true;
-        facts.stats.threads_per_worker = 4,
+        facts.stats.threads_per_worker = 4;
+        facts.last.cpu_ms = 50000, // half of the time that its workers were there
+        "warning profile.takes_turns worker_profile=process");
+    ROW(facts.stats.profile = "thread (GIL)"; facts.takes_turns = true;
+        facts.stats.threads_per_worker = 4;
+        facts.last.cpu_ms = 49000, ""); // its tools wait
+    ROW(facts.stats.profile = "thread (GIL)"; facts.takes_turns = true;
+        facts.stats.threads_per_worker = 4;
+        facts.last.cpu_ms = 90000;
+        facts.last.ran_ms = 390000,
         "warning profile.takes_turns worker_profile=process");
     ROW(facts.forked = 0;
         facts.template_is_off = true, "note template.unused template=auto");
@@ -227,7 +341,10 @@ int main(void)
         cmocka_unit_test(workers_that_do_not_start_or_stay_are_told),
         cmocka_unit_test(calls_that_suffer_are_told),
         cmocka_unit_test(a_line_that_is_too_short_or_too_long_is_told),
+        cmocka_unit_test(one_answer_has_one_remedy),
         cmocka_unit_test(what_is_told_says_over_which_time),
+        cmocka_unit_test(what_is_told_names_tools_and_causes),
+        cmocka_unit_test(a_reason_is_not_cut_within_a_word),
         cmocka_unit_test(memory_is_told_before_it_is_used_up),
         cmocka_unit_test(too_many_threads_that_compute_are_told),
         cmocka_unit_test(a_profile_or_a_start_that_could_be_better_is_told),

@@ -130,6 +130,40 @@ static void a_call_that_gave_no_answer_is_not_told(void **state)
     assert_int_equal(sp_histogram_count(&look()->handover), 0);
 }
 
+// The metrics tell of calls with an answer; for how busy a pool is these count, too.
+static void what_ends_without_an_answer_is_counted_on_its_own(void **state)
+{
+    struct scene *scene = *state;
+    static struct sp_histogram line;
+    static struct sp_histogram run;
+    struct outcome outcomes[2];
+    struct fake_call call;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(fixture_submit(fixture, "echo", "x", 10, &outcomes[i]),
+                         SNAKEPIT_OK);
+    }
+    assert_true(fake_take_started(scene->side->fake, &call));
+    pass(1000); // the other one is in the line
+    (void)fixture_tick(fixture, 11);
+    assert_ended(&outcomes[0], SNAKEPIT_DEADLINE_EXCEEDED, "running");
+    assert_ended(&outcomes[1], SNAKEPIT_DEADLINE_EXCEEDED, "line");
+    memset(&line, 0, sizeof line);
+    memset(&run, 0, sizeof run);
+    assert_int_equal(sp_pool_join_lost(fixture->pool, &line, &run), 1);
+    assert_int_equal(sp_histogram_count(&line), 1);
+    assert_true(line.sum_ns >= 950000);
+    assert_int_equal(sp_histogram_count(&run), 0); // it runs
+    pass(2000);
+    serve_for(scene, &call, 0);
+    (void)fixture_tick(fixture, 12);
+    assert_int_equal(sp_pool_join_lost(fixture->pool, &line, &run), 1);
+    assert_int_equal(sp_histogram_count(&run), 1);
+    assert_true(run.sum_ns >= 1900000);
+    sp_pool_times(fixture->pool, &line, &run);
+    assert_int_equal(sp_histogram_count(&line), 1); // the first one
+    assert_int_equal(sp_histogram_count(&run), 0);
+}
+
 // ---- Streams --------------------------------------------------------------------
 
 static void begin(struct scene *scene)
@@ -317,6 +351,7 @@ int main(void)
         TEST(a_caller_that_waits_knows_when_it_began_to),
         TEST(what_a_worker_claims_is_no_time_below_zero),
         TEST(a_call_that_gave_no_answer_is_not_told),
+        TEST(what_ends_without_an_answer_is_counted_on_its_own),
         TEST(chunks_are_counted_when_they_were_read),
         TEST(a_stream_that_is_closed_has_the_chunks_that_were_read),
         TEST(a_stream_without_chunks_has_no_first_one),
