@@ -222,8 +222,7 @@ def test_a_daemon_that_dies_ends_the_calls_of_its_clients(
     with Pit.connect(address_in(tmp_path)) as pit:
         call = pit.submit("wait", {"path": str(path)})
         eventually(path.exists, "its tool has begun")
-        daemon.popen.kill()
-        daemon.popen.wait()
+        daemon.kill()
         assert call.wait().err == "DAEMON_LOST"
         assert pit.fails("add", {"a": 1}).err == "DAEMON_LOST"
     daemon.end()
@@ -235,8 +234,7 @@ def test_a_client_that_reconnects_goes_on_with_the_next_daemon(
     first = serve_local(tmp_path)
     with Pit.connect(address_in(tmp_path), reconnect=True) as pit:
         assert pit.call("add", {"a": 1}) == 2
-        first.popen.kill()
-        first.popen.wait()
+        first.kill()
         call = pit.submit("add", {"a": 2}, timeout_ms=60_000)
         second = serve_local(tmp_path)
         assert call.wait().value in (3, None)

@@ -19,7 +19,7 @@ import random
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -27,8 +27,8 @@ import numpy
 
 from .waiting import Deadline
 
-# What a call may be told whose worker or template was killed.
-DIED = {"WORKER_DIED", "WORKER_LOST", "POOL_DOWN", "SESSION_LOST"}
+# What a call may be told whose worker, template or daemon was killed.
+DIED = {"WORKER_DIED", "WORKER_LOST", "POOL_DOWN", "SESSION_LOST", "DAEMON_LOST"}
 POOL = "chaos"
 PAUSE = 0.05  # seconds, shorter than Retry-After can say
 
@@ -452,8 +452,13 @@ def call(door: Door, seed: int, mark: int) -> str:
     return end
 
 
+def kind_of(seed: int, mark: int) -> Callable[[Door, int], None]:
+    """What the call of that number is."""
+    return random.Random(f"{seed} {mark}").choice(KINDS)
+
+
 def _call_once(door: Door, seed: int, mark: int) -> str:
-    kind = random.Random(f"{seed} {mark}").choice(KINDS)
+    kind = kind_of(seed, mark)
     try:
         kind(door, mark)
     except Fault as fault:

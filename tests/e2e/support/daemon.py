@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from .command import SNAKEPIT, environment
+from .processes import Process, children_of, marked, stat_fields
 from .waiting import eventually
 
 NO_POOLS = "pooling_enabled: false\n"
@@ -113,6 +114,21 @@ class Daemon:
         """Its exit status, after SIGTERM."""
         self.signal(signal.SIGTERM)
         return self.wait()
+
+    def kill(self) -> None:
+        """Kills it, and waits until its workers and templates have ended as well. Who
+        cleans up after one of them has its command line and runs behind all others: on
+        a busy machine it is there for more than a moment.
+        """
+        groups = {stat_fields(one.pid)[2] for one in children_of(self.popen.pid)}
+        self.popen.kill()
+        self.popen.wait()
+
+        def left() -> list[Process]:
+            found = [(one, stat_fields(one.pid)) for one in marked()]
+            return [one for one, fields in found if fields and fields[2] in groups]
+
+        eventually(lambda: not left(), "all that a killed daemon has started has ended")
 
     def end(self) -> None:
         """Whatever has happened."""
