@@ -26,6 +26,7 @@ os.environ["PYTHONPATH"] = str(E2E / "adapters")
 
 from support.census import Census, settled_leaks  # noqa: E402
 from support.daemon import Daemon  # noqa: E402
+from support.missing import missing, pytest_sessionfinish  # noqa: E402, F401
 from support.places import BUILD  # noqa: E402
 from support.processes import MARK, MARK_VALUE, marked  # noqa: E402
 from support.programs import skip_if_sanitized  # noqa: E402
@@ -51,7 +52,7 @@ def needs(name: str, *folders: str) -> str:
     path = os.pathsep.join([*folders, os.environ["PATH"], "/usr/sbin"])
     found = shutil.which(name, path=path)
     if found is None:
-        pytest.skip(f"{name} is not installed")
+        missing(name)
     return found
 
 
@@ -118,8 +119,7 @@ class Door:
         self.daemon = serve(self.config)
 
     def kill(self) -> None:
-        self.daemon.popen.kill()
-        self.daemon.popen.wait()
+        self.daemon.kill()
         self.daemon.end()
         self.daemon = None
 

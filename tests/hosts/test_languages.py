@@ -13,6 +13,7 @@ import pytest
 from conftest import HOSTS, ROOT, Place, needs, say
 from support.configs import default_python
 from support.daemon import Daemon
+from support.missing import missing
 from support.served import end, serve
 
 PAGE = (ROOT / "docs/from-other-languages.md").read_text()
@@ -67,7 +68,7 @@ def test_the_one_in_node(place: Place, address: str) -> None:
     ]
     found = [path for path in headers if (path / "node_api.h").exists()]
     if not found:
-        pytest.skip("the header of Node's addons is not installed")
+        missing("the header of Node's addons")
     folder = copy_of(place, "node")
     made = ("-shared", "-fPIC", "-o", "snakepit.node", "snakepit.c", f"-I{found[0]}")
     strict = ("-Wall", "-Wextra", "-Werror")

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 
 import pytest
 from conftest import HOSTS, Door, Place, needs, or_killed, say
+from support.missing import missing
 from support.waiting import eventually
 
 SOURCES = pathlib.Path("/usr/share/nginx/src")  # of Debian's nginx-dev
@@ -57,7 +58,7 @@ def build(place: Place) -> pathlib.Path:
     """The module, as Debian's packages of modules are built."""
     needs("nginx")
     if not (SOURCES / "conf_flags").exists():
-        pytest.skip("nginx-dev is not installed")
+        missing("nginx-dev")
     sources = place.folder / "nginx-src"
     say("cp", "-r", SOURCES, sources)
     module = place.folder / "nginx"

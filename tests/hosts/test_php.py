@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 from conftest import HOSTS, Door, Place, needs, say
+from support.missing import missing
 from support.waiting import eventually
 
 # Does what each line of its input says, and says what came of it.
@@ -46,7 +47,7 @@ class Program:
         php = needs("php")
         modules = say(php, "-m").split()
         if not {"FFI", "pcntl"} <= set(modules):
-            pytest.skip("PHP's FFI is not installed")
+            missing("PHP's FFI")
         script = place.folder / "program.php"
         script.write_text(PROGRAM)
         settings = ("-d", "ffi.enable=1", "-d", "display_errors=stderr")

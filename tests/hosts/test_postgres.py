@@ -14,6 +14,7 @@ from collections.abc import Iterator
 
 import pytest
 from conftest import Door, Place, needs, or_killed, say, unprivileged
+from support.missing import missing
 from support.waiting import eventually
 
 BACKENDS = 50
@@ -38,9 +39,9 @@ class Server:
         pg_config = needs("pg_config")
         theirs = places_of(pg_config)
         if not (theirs["bindir"] / "postgres").exists():
-            pytest.skip("the server of PostgreSQL is not installed")
+            missing("the server of PostgreSQL")
         if not pathlib.Path(say(pg_config, "--pgxs").strip()).exists():
-            pytest.skip("postgresql-server-dev is not installed")
+            missing("postgresql-server-dev")
         self.root = place.folder / "root"
         place.make("postgres", "all", f"PG_CONFIG={pg_config}")
         place.make("postgres", "install", f"DESTDIR={self.root}", "with_llvm=no")

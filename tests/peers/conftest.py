@@ -20,6 +20,7 @@ sys.path.insert(0, str(E2E))
 os.environ["PYTHONPATH"] = os.pathsep.join([str(E2E / "adapters"), str(HERE)])
 
 from support.daemon import Daemon  # noqa: E402
+from support.missing import missing, pytest_sessionfinish  # noqa: E402, F401
 from support.places import BUILD  # noqa: E402, F401
 from support.served import config, end, serve  # noqa: E402
 
@@ -31,7 +32,7 @@ def peer(name: str) -> str:
             return str(folder / name)
     found = shutil.which(name)
     if found is None:
-        pytest.skip(f"{name} is not installed: see tools/peers")
+        missing(f"{name} (see tools/peers)")
     return found
 
 
@@ -41,7 +42,7 @@ def group(name: str, of: str) -> pathlib.Path:
     """
     found = PEERS / name / "bin/python"
     if not found.exists():
-        pytest.skip(f"{of} is not installed: see tools/peers")
+        missing(f"{of} (see tools/peers)")
     return found
 
 
@@ -49,7 +50,7 @@ def package(name: str) -> pathlib.Path:
     """Where a package of npm is. Skips the test where there is none."""
     found = PEERS / "npm/node_modules" / name
     if not found.exists():
-        pytest.skip(f"{name} is not installed: see tools/peers")
+        missing(f"{name} (see tools/peers)")
     return found
 
 

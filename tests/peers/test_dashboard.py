@@ -18,6 +18,7 @@ from collections.abc import Iterator
 import pytest
 from conftest import PEERS, ROOT, peer
 from support.configs import default_python
+from support.missing import missing
 from support.served import Client, end, serve
 from support.tokens import secret, token, write
 
@@ -119,7 +120,7 @@ def browser() -> dict[str, str]:
         (PEERS / "npm/node_modules/playwright-core", "playwright-core"),
     ):
         if there is None or not pathlib.Path(there).exists():
-            pytest.skip(f"{name} is not installed: see tools/peers")
+            missing(f"{name} (see tools/peers)")
     SHOTS.mkdir(parents=True, exist_ok=True)
     return {"CHROMIUM": str(program), "PEERS": str(PEERS / "npm"), "SHOTS": str(SHOTS)}
 

@@ -16,6 +16,7 @@ import pytest
 from conftest import PEERS, peer
 from support.collector import Collector
 from support.daemon import Daemon
+from support.missing import missing
 from support.served import Client, config, end
 from support.waiting import eventually
 
@@ -42,7 +43,7 @@ def read(signal: str, name: str, body: bytes):
         timeout=120,
     )
     if b"ModuleNotFoundError" in done.stderr:
-        pytest.skip("opentelemetry-proto is not installed: see tools/peers")
+        missing("opentelemetry-proto (see tools/peers)")
     assert done.returncode == 0, done.stderr.decode()
     return json.loads(done.stdout)
 
@@ -241,7 +242,7 @@ def packages() -> str:
     for folder in (PEERS / "check/lib").glob("python3*/site-packages"):
         if (folder / "opentelemetry/trace").exists():
             return str(folder)
-    pytest.skip("opentelemetry-api is not installed: see tools/peers")
+    missing("opentelemetry-api (see tools/peers)")
 
 
 def test_the_span_of_the_call_is_the_active_one_of_opentelemetry(tmp_path):

@@ -11,6 +11,7 @@ import pytest
 from conftest import peer
 from support.collector import Collector
 from support.daemon import Daemon
+from support.missing import missing
 from support.served import Client, config
 from support.waiting import eventually
 
@@ -40,7 +41,7 @@ def read(text: bytes, which: str):
         timeout=120,
     )
     if b"ModuleNotFoundError" in done.stderr:
-        pytest.skip("prometheus-client is not installed: see tools/peers")
+        missing("prometheus-client (see tools/peers)")
     assert done.returncode == 0, done.stderr.decode()[-2000:]
     return json.loads(done.stdout)
 

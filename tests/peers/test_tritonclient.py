@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from conftest import HERE, PEERS, config, end, say, serve
+from support.missing import missing
 from support.pages import Page
 from support.places import ROOT
 
@@ -19,7 +20,7 @@ PAGE = Page("inference.md")
 @pytest.fixture(autouse=True)
 def there() -> None:
     if not PYTHON.exists():
-        pytest.skip("tritonclient is not installed: see tools/peers")
+        missing("tritonclient (see tools/peers)")
 
 
 @pytest.fixture
