@@ -29,6 +29,8 @@ static pid_t parent_of(pid_t pid)
     return at != NULL && sscanf(at + 1, " %*c %d", &parent) == 1 ? parent : -1;
 }
 
+// Those of the processes of /proc that have that parent; 0: the descriptors of this
+// process; less: all.
 static uint32_t count_entries(const char *folder, pid_t parent)
 {
     uint32_t count = 0;
@@ -42,7 +44,8 @@ static uint32_t count_entries(const char *folder, pid_t parent)
         if (entry->d_name[0] < '0' || entry->d_name[0] > '9') {
             continue;
         }
-        if (parent == 0 ? number != dirfd(entries) : parent_of(number) == parent) {
+        if (parent == 0 ? number != dirfd(entries)
+                        : parent < 0 || parent_of(number) == parent) {
             count++;
         }
     }
@@ -64,6 +67,13 @@ uint64_t census_mappings_of(pid_t pid)
         (void)fclose(file);
     }
     return count;
+}
+
+uint32_t census_descriptors_of(pid_t pid)
+{
+    char path[64];
+    (void)snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
+    return count_entries(path, -1);
 }
 
 struct census census_take(void)

@@ -21,6 +21,8 @@ uint32_t census_children(pid_t *pids, uint32_t most);
 
 // Mappings of the library's memfds in a process: every worker has some.
 uint64_t census_mappings_of(pid_t pid);
+// The descriptors that a process has open.
+uint32_t census_descriptors_of(pid_t pid);
 
 // Sends `signal` to a child of this process, and only to a child. False: it is none
 // (any more).
