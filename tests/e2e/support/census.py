@@ -15,9 +15,9 @@ import re
 from .processes import Process, marked
 from .waiting import Deadline
 
-# Names that multiprocessing gives, in any process of the machine: of what is not ours
-# nobody knows when it goes. A test of such names looks for its own.
-OF_MULTIPROCESSING = ("sem.mp-", "sem.loky-", "psm_", "wnsm_")
+# Names that multiprocessing and PostgreSQL give, in any process of the machine: of what
+# is not ours nobody knows when it goes. A test of such names looks for its own.
+OF_OTHERS = ("sem.mp-", "sem.loky-", "psm_", "wnsm_", "PostgreSQL.")
 SETTLE = 1.0  # seconds that what was killed from outside may take to be gone
 
 
@@ -44,11 +44,9 @@ class Census:
 
 
 def shared_names() -> frozenset[str]:
-    """What there is in /dev/shm, but for what anybody's multiprocessing puts there."""
+    """What there is in /dev/shm, but for what other programs put there."""
     return frozenset(
-        name
-        for name in os.listdir("/dev/shm")
-        if not name.startswith(OF_MULTIPROCESSING)
+        name for name in os.listdir("/dev/shm") if not name.startswith(OF_OTHERS)
     )
 
 
