@@ -212,8 +212,7 @@ bool sp_batch_runs(const struct sp_executor *executor)
 static bool is_given_up(const struct sp_runtime *runtime,
                         const struct sp_batch_item *item)
 {
-    const struct sp_slot_request *shared = &runtime->view.slots[item->slot].request;
-    return __atomic_load_n(&shared->cancel, __ATOMIC_ACQUIRE) != 0;
+    return sp_slot_is_given_up(&runtime->view.slots[item->slot]);
 }
 
 const struct sp_batch_item *sp_batch_speaker(const struct sp_executor *executor)

@@ -79,6 +79,13 @@ static void answer(struct sp_executor *executor,
 
 // ---- Encoding -----------------------------------------------------------------
 
+// Of a call that was given up it alone matters that it has ended. What its result or
+// its exception would run, and wait for, is not run.
+static bool is_given_up(const struct sp_executor *executor, uint32_t id)
+{
+    return sp_slot_is_given_up(&executor->runtime->view.slots[id]);
+}
+
 // The exception that is set becomes the answer, and is cleared. An interruption is not
 // answered: the host decides what becomes of the calls of a worker that dies.
 static void answer_exception(struct sp_executor *executor,
@@ -100,6 +107,11 @@ static void answer_exception(struct sp_executor *executor,
         PyErr_ExceptionMatches(sp_fault_cancelled_type())) {
         outcome->status = SP_STATUS_STOPPED;
     }
+    if (is_given_up(executor, id)) {
+        Py_CLEAR(executor->shapes);
+        PyErr_Clear();
+        return;
+    }
     PyObject *fault =
         sp_fault_describe(executor->runtime->formatter, err, &executor->shapes);
     sp_body_begin(executor, id);
@@ -119,6 +131,10 @@ static void answer_result(struct sp_executor *executor,
                           PyObject *result,
                           struct outcome *outcome)
 {
+    if (is_given_up(executor, id)) {
+        outcome->status = SP_STATUS_OK;
+        return;
+    }
     sp_body_begin(executor, id);
     if (sp_encode(&executor->encoder, result) != 0) {
         bool memory = PyErr_ExceptionMatches(PyExc_MemoryError);

@@ -79,12 +79,15 @@ static PyObject *no_such_tool(const struct sp_runtime *runtime,
     return NULL;
 }
 
-// Has the bridge look at a TypeError that stays set: the call may not fit the tool.
+// Has the bridge look at a TypeError that stays set: the call in the slot may not fit
+// the tool.
 static void explain(const struct sp_executor *executor,
+                    uint32_t id,
                     const struct sp_arguments *arguments)
 {
     PyObject *explainer = executor->runtime->explainer;
-    if (explainer == NULL || !PyErr_ExceptionMatches(PyExc_TypeError)) {
+    if (explainer == NULL || !PyErr_ExceptionMatches(PyExc_TypeError) ||
+        sp_slot_is_given_up(&executor->runtime->view.slots[id])) {
         return;
     }
     PyObject *error = sp_fault_take();
@@ -205,7 +208,7 @@ PyObject *sp_invoke_tool(struct sp_executor *executor,
         executor->shapes = sp_fault_shapes(runtime->codec, &arguments);
     }
     if (result == NULL && tool != NULL) {
-        explain(executor, &arguments);
+        explain(executor, executor->current.slot, &arguments);
     }
     sp_arguments_fini(&arguments);
     return result;
@@ -289,7 +292,7 @@ raise_for(struct sp_executor *executor, struct sp_batch_item *item, PyObject *ex
     }
     executor->shapes = sp_fault_shapes(executor->runtime->codec, &arguments);
     sp_fault_put_back(exception);
-    explain(executor, &arguments);
+    explain(executor, item->slot, &arguments);
     sp_arguments_fini(&arguments);
 }
 

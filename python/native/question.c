@@ -75,11 +75,6 @@ static void raise_cancelled(struct sp_executor *executor)
     PyErr_SetString(sp_fault_cancelled_type(), "the call was cancelled");
 }
 
-static bool is_cancelled(struct sp_slot *slot)
-{
-    return __atomic_load_n(&slot->request.cancel, __ATOMIC_ACQUIRE) != 0;
-}
-
 // ---- Asking -------------------------------------------------------------------
 
 // RUNNING to ASKING or ANSWERING, in a turn of its own, and tells those who wait for
@@ -345,7 +340,7 @@ static PyObject *next_reply(struct asking *asking)
             break;
         }
         // A call that was given up meanwhile hears of it by its cancel word alone.
-        if (is_cancelled(asking->slot)) {
+        if (sp_slot_is_given_up(asking->slot)) {
             raise_cancelled(asking->executor);
         }
     }
@@ -375,7 +370,7 @@ PyObject *sp_question_ask(struct sp_executor *executor,
 {
     struct asking asking = asking_of(executor, name);
     asking.trace = trace;
-    if (is_cancelled(asking.slot)) {
+    if (sp_slot_is_given_up(asking.slot)) {
         raise_cancelled(executor);
         return NULL;
     }

@@ -25,6 +25,12 @@ struct sp_result_lease {
     uint32_t joined; // number + 1 of the lease that ends with this one; 0: none
 };
 
+// Whether the host has given up the call in a slot: what it comes to is not read.
+static inline bool sp_slot_is_given_up(const struct sp_slot *slot)
+{
+    return __atomic_load_n(&slot->request.cancel, __ATOMIC_ACQUIRE) != 0;
+}
+
 // What an executor runs now. Written by the executor alone, but for `mark`.
 struct sp_current {
     // The call's number, 0 for none or a shielded one, with a bit while the canceller

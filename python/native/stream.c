@@ -45,11 +45,6 @@ static int stop(struct stream *stream)
     return -1;
 }
 
-static bool is_cancelled(const struct stream *stream)
-{
-    return __atomic_load_n(&stream->slot->request.cancel, __ATOMIC_ACQUIRE) != 0;
-}
-
 // Takes back what the host has read.
 static void release_kept(struct stream *stream)
 {
@@ -258,7 +253,7 @@ static int put_into_list(struct stream *stream, PyObject *item, snakepit_err *er
 static int put(struct stream *stream, PyObject *item, snakepit_err *err)
 {
     *err = SNAKEPIT_TOOL_FAILED;
-    if (is_cancelled(stream)) {
+    if (sp_slot_is_given_up(stream->slot)) {
         return stop(stream);
     }
     return stream->list != NULL ? put_into_list(stream, item, err)

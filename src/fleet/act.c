@@ -52,6 +52,17 @@ static void dismiss(struct sp_fleet *fleet, struct sp_worker *worker, bool closi
     sp_worker_stop(worker);
 }
 
+static void kill_worker(struct sp_worker *worker, const struct sp_fleet_action *action)
+{
+    if (action->closing) {
+        sp_worker_end(worker, action->reason);
+    } else if (action->blames) {
+        sp_worker_kill_for_calls(worker, action->reason);
+    } else {
+        sp_worker_kill_as(worker, action->death, action->reason);
+    }
+}
+
 static void act_on_worker(struct sp_fleet *fleet, const struct sp_fleet_action *action)
 {
     struct sp_worker *worker = fleet->occupants[action->place]->worker;
@@ -59,9 +70,7 @@ static void act_on_worker(struct sp_fleet *fleet, const struct sp_fleet_action *
     if (action->kind == SP_FLEET_DO_SEAT) {
         seat(fleet, worker, action->number);
     } else if (action->kind == SP_FLEET_DO_KILL) {
-        (action->closing  ? sp_worker_end
-         : action->blames ? sp_worker_kill_for_calls
-                          : sp_worker_kill)(worker, action->reason);
+        kill_worker(worker, action);
     } else if (action->kind == SP_FLEET_DO_DISMISS) {
         dismiss(fleet, worker, action->closing);
     } else if (worker->seat == NULL) {

@@ -454,9 +454,13 @@ static bool order_cancel(void *worker, uint64_t call, uint32_t slot)
     return sp_worker_cancel(worker, call, slot);
 }
 
-static void order_kill(void *worker, const char *why, bool closing)
+static void order_kill(void *worker, enum sp_death death, const char *why, bool closing)
 {
-    (closing ? sp_worker_end : sp_worker_kill)(worker, why);
+    if (closing) {
+        sp_worker_end(worker, why);
+    } else {
+        sp_worker_kill_as(worker, death, why);
+    }
 }
 
 static void order_spent(void *user)

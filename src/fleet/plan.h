@@ -272,7 +272,7 @@ struct sp_fleet_action {
     bool blames;
     bool succeeded;
     enum sp_pool_state state;
-    enum sp_death death; // of COUNT_DEATH
+    enum sp_death death; // of COUNT_DEATH, and of KILL what it is counted as
     enum sp_recycle why; // of NOTE_RECYCLED
     const char *what;    // NULL: `reason` is the whole text
     const char *reason;

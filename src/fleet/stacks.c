@@ -195,37 +195,82 @@ static void write_stack(struct sp_buf *text, const struct sp_stack *stack, size_
     }
 }
 
-static void
-log_stack(void *user, const struct sp_stack *stack, const struct sp_call_told *call)
+// What is logged of a worker whose calls are stuck. An executor that puts the answer of
+// its call together says that it runs none. So where none says that it runs one that is
+// stuck, the deepest of these stacks stands for it.
+struct noting {
+    const struct sp_worker *worker;
+    bool told;
+    uint32_t depth;
+    char state;
+    struct sp_buf stack; // of `depth` frames
+};
+
+// `stack` need not end with a 0.
+static void log_stuck(const struct sp_worker *worker,
+                      const struct sp_stack *at,
+                      const char *tool,
+                      const struct sp_buf *stack)
 {
-    const struct sp_worker *worker = user;
-    struct sp_buf text = {0};
-    if (!call->stuck) {
-        return;
-    }
-    write_stack(&text, stack, STACK_MAX);
     sp_log(worker->options.log,
            worker_stuck,
            .pool = worker->options.pool,
            .worker = worker->options.id,
            .pid = (uint64_t)worker->child.process.pid,
-           .call = stack->call,
-           .tool = call->tool,
-           .running_ms = stack->running_us / 1000,
-           .state = sp_threads_state_name(stack->state),
-           .stack = text.size > 0 ? (const char *)text.data : "");
-    sp_buf_fini(&text);
+           .call = at->call,
+           .tool = tool,
+           .running_ms = at->running_us / 1000,
+           .state = sp_threads_state_name(at->state),
+           .stack = stack->size > 0 ? (const char *)stack->data : "");
+}
+
+static void
+note_stack(void *user, const struct sp_stack *stack, const struct sp_call_told *call)
+{
+    struct noting *noting = user;
+    if (call->stuck) {
+        struct sp_buf text = {0};
+        write_stack(&text, stack, STACK_MAX);
+        log_stuck(noting->worker, stack, call->tool, &text);
+        sp_buf_fini(&text);
+        noting->told = true;
+    } else if (stack->executor != SP_NO_EXECUTOR && stack->call == 0 &&
+               stack->frames->count > noting->depth) {
+        noting->depth = stack->frames->count;
+        noting->state = stack->state;
+        noting->stack.size = 0;
+        write_stack(&noting->stack, stack, STACK_MAX);
+    }
+}
+
+// Of a call that no executor says it runs.
+static void log_unnamed(const struct sp_fleet *fleet, const struct noting *noting)
+{
+    struct sp_call_told call;
+    uint64_t since_ms;
+    struct sp_stack at = {.state = noting->state};
+    at.call = sp_pool_tell_stuck(
+        fleet->options.pool, noting->worker->options.id, &call, &since_ms);
+    at.running_us = since_ms * 1000;
+    if (at.call != 0) {
+        log_stuck(noting->worker, &at, call.tool, &noting->stack);
+    }
 }
 
 void sp_fleet_note_stuck(const struct sp_occupant *occupant)
 {
     snakepit_message why;
+    struct noting noting = {.worker = occupant->worker};
     struct asked asked = {.fleet = occupant->fleet,
                           .worker = occupant->worker->options.id,
                           .time_ms = LOGGED_MS,
-                          .take = log_stack,
-                          .user = occupant->worker};
+                          .take = note_stack,
+                          .user = &noting};
     (void)ask(&asked, &why);
+    if (!noting.told) {
+        log_unnamed(occupant->fleet, &noting);
+    }
+    sp_buf_fini(&noting.stack);
 }
 
 // ---- Calls whose time is up ---------------------------------------------------

@@ -13,6 +13,7 @@ static void order_kill(struct sp_step *step, uint32_t place)
                &(struct sp_fleet_action){.kind = SP_FLEET_DO_KILL,
                                          .place = place,
                                          .closing = step->event->closing,
+                                         .death = SP_DEATH_CALL,
                                          .reason = "a call did not end in time and "
                                                    "could not be cancelled"});
 }

@@ -114,6 +114,39 @@ void sp_pool_tell_call(struct sp_pool *pool,
     pthread_mutex_unlock(&pool->lock);
 }
 
+static const struct sp_orphan *stuck_in(const struct sp_seat *seat)
+{
+    for (struct sp_link *link = seat->orphans.next; link != &seat->orphans;
+         link = link->next) {
+        const struct sp_orphan *orphan = SP_ENTRY(link, struct sp_orphan, link);
+        if (orphan->stuck) {
+            return orphan;
+        }
+    }
+    return NULL;
+}
+
+uint64_t sp_pool_tell_stuck(struct sp_pool *pool,
+                            uint64_t worker_id,
+                            struct sp_call_told *told,
+                            uint64_t *since_ms)
+{
+    uint64_t call = 0;
+    *told = (struct sp_call_told){.stuck = false};
+    *since_ms = 0;
+    pthread_mutex_lock(&pool->lock);
+    const struct sp_seat *seat = seat_of_worker(pool, worker_id);
+    const struct sp_orphan *orphan = seat == NULL ? NULL : stuck_in(seat);
+    if (orphan != NULL) {
+        const uint64_t now = sp_clock_now();
+        call = orphan->call;
+        *since_ms = now > orphan->since ? (now - orphan->since) / SP_NS_PER_MS : 0;
+        tell_of_seat(pool, seat, call, told);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return call;
+}
+
 uint32_t sp_pool_free_places(struct sp_pool *pool)
 {
     uint32_t places = 0;

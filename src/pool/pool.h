@@ -210,6 +210,12 @@ void sp_pool_tell_call(struct sp_pool *pool,
                        uint64_t worker_id,
                        uint64_t call,
                        struct sp_call_told *told);
+// The number of the first call of a worker that was given up and has not ended in time,
+// how long ago that was, and what is known of it; 0: there is none.
+uint64_t sp_pool_tell_stuck(struct sp_pool *pool,
+                            uint64_t worker_id,
+                            struct sp_call_told *told,
+                            uint64_t *since_ms);
 // Calls that could begin at once, in workers that have an executor for them.
 uint32_t sp_pool_free_places(struct sp_pool *pool);
 // Executors that run something, as their workers say.
@@ -440,8 +446,9 @@ struct sp_pool_orders {
     void (*stuck)(void *worker, bool alone);
     // A check of sp_pool_check_seat() has ended; the fault is borrowed.
     void (*checked)(void *worker, snakepit_err err, const snakepit_fault *fault);
-    // Kill the worker. `why` is a constant text. `closing`: it was to leave anyway.
-    void (*kill)(void *worker, const char *why, bool closing);
+    // Kill the worker, which is counted as `death`. `why` is a constant text.
+    // `closing`: it was to leave anyway.
+    void (*kill)(void *worker, enum sp_death death, const char *why, bool closing);
 };
 
 // Ends calls whose time is up, follows up on calls that were given up. Returns whether

@@ -12,6 +12,7 @@
 #include "pool/orphan.h"
 #include "pool/store.h"
 #include "port/port.h"
+#include "telemetry/figures.h"
 
 // The tensors of one call, while its worker may read them. `next_free` chains free
 // numbers.
@@ -51,6 +52,7 @@ struct sp_seat {
     bool violated;             // broke the protocol; is to be killed
     bool silent;               // did not come back to its question; is to be killed
     const char *kill_reason;   // why it is to be killed; NULL: it is not
+    enum sp_death counts_as;   // then
     bool kill_ordered;         // and that was ordered; owner: the loop thread
     bool dead;                 // its rings mean nothing any more
     struct sp_link calls;      // placed, oldest first

@@ -80,9 +80,11 @@ static void settle_streams(struct sp_pool *pool, struct sp_after *after)
 }
 
 // The worker is to be killed, see order_kills().
-static void mark_for_kill(struct sp_seat *seat, const char *why)
+static void
+mark_for_kill(struct sp_seat *seat, enum sp_death counts_as, const char *why)
 {
     if (seat->kill_reason == NULL) {
+        seat->counts_as = counts_as;
         seat->kill_reason = why;
     }
 }
@@ -190,7 +192,8 @@ watch_skips(struct sp_pool *pool, struct sp_seat *seat, const struct turn *turn)
     if (stuck != (seat->stuck_since != 0)) {
         sp_pool_set_stuck(pool, seat, stuck ? turn->now : 0);
     } else if (stuck && turn->now - seat->stuck_since >= grace) {
-        mark_for_kill(seat, "it did not take a call that was handed to it");
+        mark_for_kill(
+            seat, SP_DEATH_SILENT, "it did not take a call that was handed to it");
     }
 }
 
@@ -219,9 +222,10 @@ static void tick_seat(struct sp_pool *pool, struct sp_seat *seat, struct turn *t
     sp_check_look(pool, seat, turn->now, turn->after);
     part_from_spent(pool, seat, turn->after);
     if (seat->violated) {
-        mark_for_kill(seat, "it broke the protocol");
+        mark_for_kill(seat, SP_DEATH_VIOLATION, "it broke the protocol");
     } else if (seat->silent) {
         mark_for_kill(seat,
+                      SP_DEATH_SILENT,
                       "it did not resume its call after a call from within a host's "
                       "tool had ended");
     }
@@ -237,7 +241,7 @@ order_kills(struct sp_pool *pool, const struct sp_pool_orders *orders, bool clos
         struct sp_seat *seat = SP_ENTRY(link, struct sp_seat, member);
         if (seat->kill_reason != NULL && !seat->kill_ordered) {
             seat->kill_ordered = true;
-            orders->kill(seat->worker, seat->kill_reason, closing);
+            orders->kill(seat->worker, seat->counts_as, seat->kill_reason, closing);
         }
     }
 }

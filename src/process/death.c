@@ -69,6 +69,12 @@ void sp_worker_kill_for_calls(struct sp_worker *worker, const char *why)
     sp_worker_kill(worker, why);
 }
 
+void sp_worker_kill_as(struct sp_worker *worker, enum sp_death death, const char *why)
+{
+    atomic_store(&worker->counts_as, death);
+    sp_worker_kill(worker, why);
+}
+
 void sp_worker_kill_for_violation(struct sp_worker *worker, const char *why)
 {
     atomic_store(&worker->violated, true);
@@ -164,6 +170,16 @@ static bool may_be_a_tools_doing(const struct sp_worker *worker)
            atomic_load(&worker->blamed);
 }
 
+static enum sp_death death_by_us(const struct sp_worker *worker)
+{
+    const enum sp_death death = atomic_load(&worker->counts_as);
+    return atomic_load(&worker->violated) ? SP_DEATH_VIOLATION
+           : atomic_load(&worker->silent) ? SP_DEATH_SILENT
+           : atomic_load(&worker->blamed) ? SP_DEATH_CALL
+           : death != SP_DEATH_UNKNOWN    ? death
+                                          : SP_DEATH_STOPPED;
+}
+
 enum sp_death sp_worker_death(struct sp_worker *worker)
 {
     const struct sp_exit *end = &worker->child.end;
@@ -171,10 +187,7 @@ enum sp_death sp_worker_death(struct sp_worker *worker)
     enum sp_oom memory = worker->memory;
     pthread_mutex_unlock(&worker->lost_lock);
     if (atomic_load(&worker->killed_for) != NULL) {
-        return atomic_load(&worker->violated) ? SP_DEATH_VIOLATION
-               : atomic_load(&worker->silent) ? SP_DEATH_SILENT
-               : atomic_load(&worker->blamed) ? SP_DEATH_CALL
-                                              : SP_DEATH_STOPPED;
+        return death_by_us(worker);
     }
     if (memory != SP_OOM_NO) {
         return SP_DEATH_MEMORY;

@@ -148,6 +148,7 @@ struct sp_worker {
     _Atomic bool blamed;   // a call of it, which nobody knows; before it is killed
     _Atomic bool violated; // the protocol; before it is killed for that
     _Atomic bool served;   // it has been ready
+    _Atomic enum sp_death counts_as; // UNKNOWN: nothing special; before it is killed
 };
 
 // Starts the process, or asks the template for it; where the template does not take the
@@ -164,6 +165,9 @@ void sp_worker_kill(struct sp_worker *worker, const char *why);
 // The same where one of its calls may be to blame, so that none of those that it runs
 // is to be sent again.
 void sp_worker_kill_for_calls(struct sp_worker *worker, const char *why);
+// The same where the cause is known, and none of the calls that somebody waits for: it
+// is counted as `death`.
+void sp_worker_kill_as(struct sp_worker *worker, enum sp_death death, const char *why);
 // The same for one that broke the protocol.
 void sp_worker_kill_for_violation(struct sp_worker *worker, const char *why);
 // The same for one that was about to be stopped: its end is expected. Loop thread.

@@ -44,9 +44,11 @@ static void leave_seat(struct sp_circuit *circuit, const struct sp_failure *fail
 }
 
 // After the tick, which still walks along the seats.
-static void note_broken(void *worker, const char *why, bool closing)
+static void
+note_broken(void *worker, enum sp_death death, const char *why, bool closing)
 {
     struct sp_circuit *circuit = worker;
+    (void)death;
     (void)why;
     (void)closing;
     circuit->broken = true;

@@ -75,6 +75,20 @@ def test_lesson_20_the_answer_tells_that_its_tool_was_killed(open_pit, profile):
     assert pit.stats().stopped_by_kill == 1
 
 
+@pytest.mark.parametrize("how", ["raise", "return"])
+def test_an_answer_that_nobody_reads_is_not_put_together(open_pit, kind, tmp_path, how):
+    pit = open_pit(pool(kind, cancel_grace_ms=60_000))
+    asked = tmp_path / "asked"
+    call = begin(pit, tmp_path, "begun", "speechless", asked=str(asked), how=how)
+    assert pit.cancel(call) == "OK"
+    assert call.wait().err == "CANCELLED"
+    eventually(lambda: pit.stats().stopping == 0, "the tool ends")
+    assert not asked.exists()
+    assert pit.call("ping") == "pong"
+    stats = pit.stats()
+    assert (stats.stopped_by_kill, stats.worker_deaths) == (0, 0)
+
+
 def test_lesson_20_a_coroutine_is_stopped_by_the_exception(open_pit, profile, tmp_path):
     pit = open_one(open_pit, profile, "Coroutines")
     call = pit.submit("forever", {"path": str(tmp_path / "notes")})

@@ -271,6 +271,25 @@ def test_a_worker_that_is_not_there_has_no_stacks(open_pit, kind):
 # ---- Calls that do not end -----------------------------------------------------------
 
 
+def test_the_log_says_where_an_answer_is_put_together_that_does_not_end(
+    open_pit, profile, tmp_path
+):
+    pit = open_pit(pool(profile, cancel_grace_ms=100))
+    (row,) = pit.workers()
+    asked = tmp_path / "asked"
+    call = pit.submit("speechless", {"asked": str(asked)})
+    wait_for_file(asked)
+    assert pit.cancel(call) == "OK"
+    call.wait()
+    pit.await_replacement(row)
+    (line,) = pit.logged("worker.stuck")
+    assert (
+        f"worker={row.id} pid={row.pid} call={call.id} tool=speechless running_ms="
+        in line
+    )
+    assert "guinea_pig.py" in line and "in Speechless.__str__" in line
+
+
 @pytest.mark.parametrize("on_stuck", ["kill", "isolate"])
 def test_the_log_says_where_a_call_is_that_does_not_end(
     open_pit, profile, tmp_path, on_stuck

@@ -288,11 +288,12 @@ static bool order_cancel(void *worker, uint64_t call, uint32_t slot)
     return true;
 }
 
-static void order_kill(void *worker, const char *why, bool closing)
+static void order_kill(void *worker, enum sp_death death, const char *why, bool closing)
 {
     (void)closing;
     struct side *side = worker;
     side->kills++;
+    side->death = death;
     side->why = why;
 }
 

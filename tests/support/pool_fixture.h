@@ -44,6 +44,7 @@ struct side {
     struct fake_worker *fake;
     uint32_t cancels;
     uint32_t kills;
+    enum sp_death death; // that the last one is counted as
     uint32_t spent;
     uint32_t stuck;  // how often it was said that a call is
     bool alone;      // and that none else runs

@@ -50,6 +50,19 @@ class Unprintable(Exception):
         raise RuntimeError("no text for you")
 
 
+class Speechless(Exception):
+    """Whoever asks it for its words waits for ever."""
+
+    def __init__(self, asked):
+        super().__init__(asked)
+        self.asked = asked
+
+    def __str__(self):
+        say(self.asked)
+        while True:
+            time.sleep(0.001)
+
+
 def say(path):
     """Creates a file: what a test waits for."""
     with open(path, "w") as file:
@@ -289,6 +302,25 @@ class GuineaPig(Tensors, ThreadSafeAdapter):
                 ways[way]()
             except Cancelled:
                 pass
+
+    @tool
+    def speechless(self, asked, path=None, how="raise"):
+        """Has an answer that cannot be put together: at once, or once it is cancelled
+        if there is a `path`.
+        """
+        if path:
+            call = current_call()
+            say(path)
+            try:
+                while not call.cancelled:
+                    time.sleep(0.001)
+            except Cancelled:
+                pass
+        if how == "return":
+            import guinea_kinds
+
+            return guinea_kinds.Bottomless(asked, say)
+        raise Speechless(asked)
 
     @tool
     def leave_thread_with_gil(self, ready):

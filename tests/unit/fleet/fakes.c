@@ -84,6 +84,12 @@ void sp_worker_kill_for_calls(struct sp_worker *worker, const char *why)
     life_of(worker)->blamed = true;
 }
 
+void sp_worker_kill_as(struct sp_worker *worker, enum sp_death death, const char *why)
+{
+    sp_worker_kill(worker, why);
+    life_of(worker)->death = death;
+}
+
 void sp_worker_end(struct sp_worker *worker, const char *why)
 {
     sp_worker_kill(worker, why);

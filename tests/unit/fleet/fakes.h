@@ -16,11 +16,12 @@ struct fake_life {
     struct sp_worker worker;
     uint32_t stops;
     uint32_t kills;
-    const char *why; // of the last kill
-    bool blamed;     // for what it ran
-    bool told;       // what sp_worker_was_told() says
-    uint64_t memory; // what sp_worker_memory() and sp_worker_share() say
-    uint64_t cpu_ns; // what sp_worker_cpu() says
+    const char *why;     // of the last kill
+    bool blamed;         // for what it ran
+    enum sp_death death; // that the last kill is counted as
+    bool told;           // what sp_worker_was_told() says
+    uint64_t memory;     // what sp_worker_memory() and sp_worker_share() say
+    uint64_t cpu_ns;     // what sp_worker_cpu() says
 };
 
 // What has been started, in that order; NULL: it was freed.

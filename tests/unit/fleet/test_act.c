@@ -191,6 +191,9 @@ static void a_worker_with_a_stuck_call_makes_room_and_is_killed_later(void **sta
     assert_true(old.isolated);
     assert_int_equal(old.load, 2);
     assert_int_equal(old.stuck, 1);
+    // Nothing can be read of where it is.
+    assert_true(scene_was_logged("worker.stuck pool=unit worker=1 pid=1001 call="));
+    assert_true(scene_was_logged(" tool=echo running_ms="));
     assert_true(scene_was_logged("worker.isolated pool=one worker=1 pid=1001 "
                                  "kill_ms=60000 because=\"a call did not end in time"));
     fake_is_ready(1);
@@ -201,6 +204,8 @@ static void a_worker_with_a_stuck_call_makes_room_and_is_killed_later(void **sta
     assert_int_equal(fakes.lives[0]->kills, 1);
     assert_string_equal(fakes.lives[0]->why,
                         "a call did not end in time and could not be cancelled");
+    assert_int_equal(fakes.lives[0]->death, SP_DEATH_CALL);
+    assert_false(fakes.lives[0]->blamed);
     fake_worker_free(executor);
     fake_dies(0);
     assert_int_equal(scene_look().counters.workers[SP_COUNTED_DEATHS], 1);

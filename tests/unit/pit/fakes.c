@@ -129,6 +129,12 @@ void sp_worker_kill_for_calls(struct sp_worker *worker, const char *why)
     sp_worker_kill(worker, why);
 }
 
+void sp_worker_kill_as(struct sp_worker *worker, enum sp_death death, const char *why)
+{
+    (void)death;
+    sp_worker_kill(worker, why);
+}
+
 void sp_worker_end(struct sp_worker *worker, const char *why)
 {
     end(worker, why);

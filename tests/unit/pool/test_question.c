@@ -354,6 +354,7 @@ static void an_executor_that_never_serves_is_condemned(void **state)
     assert_string_equal(side->why,
                         "it did not resume its call after a call from within a host's "
                         "tool had ended");
+    assert_int_equal(side->death, SP_DEATH_SILENT);
     // A worker that was stopped does the same.
     assert_int_equal(fixture.pool->counters.violations, 0);
 }

@@ -170,6 +170,7 @@ static void a_worker_that_takes_no_call_is_avoided_and_then_killed(void **state)
     assert_int_equal(stuck->kills, 0);
     (void)fixture_tick(&fixture, 2000);
     assert_int_equal(stuck->kills, 1);
+    assert_int_equal(stuck->death, SP_DEATH_SILENT);
     assert_int_equal(sound->kills, 0);
     fixture_kill(&fixture, stuck, "killed by us");
 }
@@ -248,6 +249,7 @@ static void assert_violation(struct side *side, const struct outcome *outcome)
     (void)fixture_tick(&fixture, 0);
     assert_int_equal(side->kills, 1);
     assert_string_equal(side->why, "it broke the protocol");
+    assert_int_equal(side->death, SP_DEATH_VIOLATION);
     assert_int_equal(fixture.pool->loads.count, 0);
 }
 

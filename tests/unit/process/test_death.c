@@ -70,6 +70,18 @@ static void what_a_worker_runs_may_be_to_blame(void **state)
     assert_int_equal(sp_worker_death(scene.worker), SP_DEATH_CALL);
 }
 
+// Its calls beside the one that is known to be stuck are lost for nothing.
+static void a_kill_for_what_is_known_is_counted_as_that(void **state)
+{
+    (void)state;
+    scene_start();
+    scene_become_ready();
+    sp_worker_kill_as(scene.worker, SP_DEATH_CALL, "of a call");
+    scene_expect_killed("of a call");
+    assert_true(scene.by_us);
+    assert_int_equal(sp_worker_death(scene.worker), SP_DEATH_CALL);
+}
+
 static void an_end_is_expected(void **state)
 {
     (void)state;
@@ -322,6 +334,7 @@ int main(void)
         SCENE_TEST(one_that_was_to_stop_is_expected_to_exit),
         SCENE_TEST(the_first_reason_for_a_kill_is_told),
         SCENE_TEST(what_a_worker_runs_may_be_to_blame),
+        SCENE_TEST(a_kill_for_what_is_known_is_counted_as_that),
         SCENE_TEST(an_end_is_expected),
         SCENE_TEST(nothing_is_done_to_one_that_is_dead),
         SCENE_TEST(the_stack_of_a_crash_is_told_and_logged),
