@@ -214,6 +214,7 @@ uint64_t sp_pool_join_lost(struct sp_pool *pool,
     const uint64_t left = sp_histogram_count(&pool->times.left);
     sp_histogram_join(line, &pool->times.left);
     sp_histogram_join(run, &pool->times.lost);
+    run->sum_ns += pool->times.streamed_ns;
     pthread_mutex_unlock(&pool->lock);
     return left;
 }

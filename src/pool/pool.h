@@ -163,8 +163,8 @@ void sp_pool_times(struct sp_pool *pool,
                    struct sp_histogram *line,
                    struct sp_histogram *run);
 // Adds how long those calls were in the line whose time was up there, and how long
-// tools ran whose calls were given up or died with their workers. Returns how many the
-// former are, ever.
+// tools ran whose calls were given up or died with their workers; what streams ran adds
+// to the sum alone. Returns how many have left the line so, ever.
 uint64_t sp_pool_join_lost(struct sp_pool *pool,
                            struct sp_histogram *line,
                            struct sp_histogram *run);

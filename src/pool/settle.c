@@ -45,6 +45,8 @@ static void count_answer(struct sp_pool *pool,
     }
     if (call->stream == NULL) { // how long one takes is its reader's doing
         learn(pool, call, answer->ran_ticks);
+    } else {
+        pool->times.streamed_ns += sp_times_ns(&pool->times, answer->ran_ticks);
     }
 }
 

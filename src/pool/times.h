@@ -17,6 +17,7 @@ struct sp_times {
     struct sp_histogram line; // until a call is handed to a worker, each time
     struct sp_histogram left; // until the time of one was up that still waited
     struct sp_histogram lost; // how long tools ran whose calls have no answer of them
+    uint64_t streamed_ns;     // how long tools ran in streams, in all
     struct sp_histogram handover; // from then until it runs
     struct sp_histogram chunk;    // until the first chunk of a stream is read
     struct sp_histogram start;    // until a worker is ready

@@ -219,6 +219,21 @@ static void a_stream_without_chunks_has_no_first_one(void **state)
     assert_int_equal(sp_histogram_count(&figures.chunk), 0);
 }
 
+static void a_stream_has_kept_its_worker_busy(void **state)
+{
+    struct scene *scene = *state;
+    static struct sp_histogram line;
+    static struct sp_histogram run;
+    begin(scene);
+    serve_for(scene, &scene->call, 2000);
+    assert_int_equal(sp_stream_next(scene->stream), SNAKEPIT_END);
+    sp_stream_close(scene->stream);
+    memset(&run, 0, sizeof run);
+    (void)sp_pool_join_lost(fixture->pool, &line, &run);
+    assert_true(run.sum_ns >= 1900000);
+    assert_int_equal(sp_histogram_count(&run), 0);
+}
+
 static void the_first_chunk_has_its_time_and_no_other_one_has(void **state)
 {
     struct scene *scene = *state;
@@ -355,6 +370,7 @@ int main(void)
         TEST(chunks_are_counted_when_they_were_read),
         TEST(a_stream_that_is_closed_has_the_chunks_that_were_read),
         TEST(a_stream_without_chunks_has_no_first_one),
+        TEST(a_stream_has_kept_its_worker_busy),
         TEST(the_first_chunk_has_its_time_and_no_other_one_has),
         TEST(arguments_and_results_are_counted_in_bytes),
         TEST(what_was_refused_has_carried_nothing),
