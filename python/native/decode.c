@@ -95,20 +95,28 @@ static uint64_t load_little(const uint8_t *at)
     return le64toh(value);
 }
 
-// Sets all of `head` and the offset. False: the fields contradict each other.
+// Where a tensor's data lies.
+struct place {
+    uint32_t window; // 0: in the requests
+    uint64_t offset;
+};
+
+// Sets all of `head` and the place. False: the fields contradict each other.
 static bool parse_tensor(const uint8_t *ext,
                          size_t size,
                          struct sp_tensor_head *head,
-                         uint64_t *offset)
+                         struct place *place)
 {
-    static const uint8_t zeros[6];
+    static const uint8_t zeros[2];
     if (size < SP_TENSOR_HEAD || ext[1] > SNAKEPIT_MAX_RANK ||
-        size != SP_TENSOR_HEAD + 8u * ext[1] || memcmp(ext + 2, zeros, 6) != 0) {
+        size != SP_TENSOR_HEAD + 8u * ext[1] || memcmp(ext + 2, zeros, 2) != 0) {
         return false;
     }
     head->dtype = sp_dtype_of_number(ext[0]);
     head->rank = ext[1];
-    *offset = load_little(ext + 8);
+    memcpy(&place->window, ext + 4, sizeof(place->window));
+    place->window = le32toh(place->window);
+    place->offset = load_little(ext + 8);
     for (int i = 0; i < head->rank; i++) {
         uint64_t extent = load_little(ext + SP_TENSOR_HEAD + 8 * (size_t)i);
         head->shape[i] = extent > (uint64_t)PY_SSIZE_T_MAX ? -1 : (Py_ssize_t)extent;
@@ -137,24 +145,29 @@ static PyObject *make_tensor(struct sp_codec *codec,
 static PyObject *read_tensor(struct sp_reader *reader, const uint8_t *ext, size_t size)
 {
     struct sp_tensor_head head = {0};
-    uint64_t offset;
+    struct place place;
     struct sp_codec *codec = reader->decoder->codec;
     if (reader->lease == NULL || codec->runtime == NULL) {
         return sp_reader_malformed(reader, "a tensor where none can be");
     }
-    if (!parse_tensor(ext, size, &head, &offset)) {
+    if (!parse_tensor(ext, size, &head, &place)) {
         return sp_reader_malformed(reader, "a malformed tensor");
     }
     uint64_t limit;
-    const uint8_t *requests = sp_runtime_requests(codec->runtime, &limit);
-    if (offset > limit || head.bytes > limit - offset ||
-        offset % SP_TENSOR_ALIGN != 0) {
+    const uint8_t *memory = sp_runtime_memory(codec->runtime, place.window, &limit);
+    if (memory == NULL) {
+        PyErr_SetString(PyExc_MemoryError,
+                        "the worker could not map the memory that a tensor lies in");
+        return NULL;
+    }
+    if (place.offset > limit || head.bytes > limit - place.offset ||
+        place.offset % SP_TENSOR_ALIGN != 0) {
         return sp_reader_malformed(reader, "a tensor outside of the requests");
     }
     if (head.bytes > 0 && reader->lease->number == SP_NO_LEASE) {
         return sp_reader_malformed(reader, "a tensor without a lease");
     }
-    return make_tensor(codec, &head, requests + offset, reader->lease);
+    return make_tensor(codec, &head, memory + place.offset, reader->lease);
 }
 
 static PyObject *read_extension(struct sp_reader *reader, size_t size)

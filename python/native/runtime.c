@@ -159,8 +159,12 @@ struct sp_runtime *sp_runtime_attach(struct sp_codec *codec)
 
 // ---- Memory -------------------------------------------------------------------
 
-const uint8_t *sp_runtime_requests(struct sp_runtime *runtime, uint64_t *size)
+const uint8_t *
+sp_runtime_memory(struct sp_runtime *runtime, uint32_t window, uint64_t *size)
 {
+    if (window != 0) {
+        return sp_windows_find(runtime, window, size);
+    }
     *size = runtime->requests.size;
     return runtime->requests.base;
 }

@@ -15,8 +15,11 @@
 
 struct sp_runtime; // state.h
 
-// The requests segment: read-only memory of `*size` bytes. Any thread.
-const uint8_t *sp_runtime_requests(struct sp_runtime *runtime, uint64_t *size);
+// Read-only memory of `*size` bytes in which tensors of arguments lie: the requests
+// segment (0) or a window. NULL: it is not mapped, and has not been within seconds. Any
+// thread that is attached to the interpreter.
+const uint8_t *
+sp_runtime_memory(struct sp_runtime *runtime, uint32_t window, uint64_t *size);
 // The results segment, writable.
 uint8_t *sp_runtime_results(struct sp_runtime *runtime, uint64_t *size);
 

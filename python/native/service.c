@@ -63,7 +63,8 @@ void sp_service_check_descriptors(struct sp_runtime *runtime)
 
 static void obey(struct sp_runtime *runtime,
                  const struct sp_message_head *head,
-                 const uint8_t *body)
+                 const uint8_t *body,
+                 const struct sp_packet_fds *fds)
 {
     switch (head->type) {
     case SP_MESSAGE_PING:
@@ -79,6 +80,12 @@ static void obey(struct sp_runtime *runtime,
         break;
     case SP_MESSAGE_WHERE:
         sp_crash_tell_where(runtime);
+        break;
+    case SP_MESSAGE_MAP:
+        sp_windows_map(runtime, body, head->size, fds);
+        break;
+    case SP_MESSAGE_UNMAP:
+        sp_windows_unmap(runtime, body, head->size);
         break;
     default: // from a newer host; it does not wait for an answer
         break;
@@ -139,10 +146,13 @@ static void *service_loop(void *argument)
         wait_for_word(runtime, &host);
         sp_service_check_descriptors(runtime);
         struct sp_message_head head;
+        struct sp_packet_fds fds;
         const uint8_t *body;
-        snakepit_err err = sp_channel_receive(runtime->channel, room, &head, &body);
+        snakepit_err err =
+            sp_channel_receive_with(runtime->channel, room, &head, &body, NULL, &fds);
         if (err == SNAKEPIT_OK) {
-            obey(runtime, &head, body);
+            obey(runtime, &head, body, &fds);
+            sp_packet_fds_close(&fds);
         } else if (err == SNAKEPIT_END) {
             sp_service_lost_channel(runtime);
         }

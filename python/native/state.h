@@ -16,6 +16,7 @@
 #include "ipc/segment.h"
 #include "ipc/wait.h"
 #include "tools.h"
+#include "windows.h"
 
 // All blocks that one answer keeps. Guarded by sp_runtime.leases_lock.
 struct sp_result_lease {
@@ -120,6 +121,8 @@ struct sp_runtime {
     int stack; // the control segment once more, for the stack of a crash; or -1
     struct sp_codec *codec;
     struct sp_executor *executors; // view.shape.executors of them
+
+    struct sp_windows windows; // the service thread maps, any thread looks
 
     struct sp_arena arena; // any thread
     pthread_mutex_t leases_lock;

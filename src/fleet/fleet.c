@@ -12,6 +12,7 @@
 #include "fleet/inside.h"
 #include "fleet/scale.h"
 #include "ipc/segment.h"
+#include "pool/window.h"
 
 // ---- Steps --------------------------------------------------------------------
 
@@ -223,6 +224,17 @@ static void worker_gil(void *user, struct sp_worker *worker)
     worker_event(user, SP_FLEET_GIL, worker);
 }
 
+static void
+worker_mapped(void *user, struct sp_worker *worker, uint64_t serial, bool mapped)
+{
+    const struct sp_occupant *occupant = user;
+    pthread_mutex_lock(&worker->lost_lock);
+    if (worker->seat != NULL) {
+        sp_window_mapped(occupant->fleet->options.pool, worker->seat, serial, mapped);
+    }
+    pthread_mutex_unlock(&worker->lost_lock);
+}
+
 // Any thread, with the worker's lost_lock held.
 static void
 worker_lost(void *user, struct sp_worker *worker, const struct sp_worker_loss *loss)
@@ -355,6 +367,7 @@ snakepit_err sp_fleet_init(struct sp_fleet *fleet,
                          .leaving = worker_leaving,
                          .is_busy = worker_is_busy,
                          .gil = worker_gil,
+                         .mapped = worker_mapped,
                          .lost = worker_lost,
                          .exited = worker_exited,
                          .denied = worker_denied,
@@ -463,6 +476,17 @@ static void order_kill(void *worker, enum sp_death death, const char *why, bool 
     }
 }
 
+static bool order_map(void *worker, const struct sp_window *window)
+{
+    return sp_worker_map(
+        worker, window->number, window->serial, window->fd, window->memory.size);
+}
+
+static bool order_unmap(void *worker, const struct sp_window *window)
+{
+    return sp_worker_unmap(worker, window->number, window->serial);
+}
+
 static void order_spent(void *user)
 {
     const struct sp_worker *worker = user;
@@ -499,7 +523,9 @@ bool sp_fleet_tick(struct sp_fleet *fleet, uint64_t now)
                                                  .spent = order_spent,
                                                  .stuck = order_stuck,
                                                  .checked = order_checked,
-                                                 .kill = order_kill};
+                                                 .kill = order_kill,
+                                                 .map = order_map,
+                                                 .unmap = order_unmap};
     bool again = sp_pool_tick(fleet->options.pool, now, &orders);
     if (!sp_scale_is_elastic(&fleet->plan)) {
         return again;

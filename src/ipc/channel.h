@@ -38,6 +38,9 @@ enum sp_message_type {
     SP_MESSAGE_LEAVING = 11,
     // No body. Host: the start is late; where is it? Worker: its stack was written.
     SP_MESSAGE_WHERE = 12,
+    SP_MESSAGE_MAP = 13,    // host: struct sp_map, with the memory beside it
+    SP_MESSAGE_MAPPED = 14, // worker: struct sp_mapped
+    SP_MESSAGE_UNMAP = 15,  // host: struct sp_map; no call names that window any more
 
     // Between a host and the template of a pool, which also have CONFIG, and READY: it
     // can fork.
@@ -68,6 +71,19 @@ struct sp_hello {
 struct sp_cancel {
     uint64_t call;
     uint32_t slot;
+    uint32_t reserved;
+};
+
+struct sp_map {
+    uint64_t serial; // repeated in MAPPED
+    uint64_t size;   // bytes of the memory, a sealed memfd
+    uint32_t window; // its number, 1 to SP_WINDOWS_MAX
+    uint32_t reserved;
+};
+
+struct sp_mapped {
+    uint64_t serial;
+    uint32_t error; // 0: it is mapped
     uint32_t reserved;
 };
 

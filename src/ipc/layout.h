@@ -6,6 +6,10 @@
 //   requests   rw / ro   tool names, arguments and tensors of calls. One per pool.
 //   results    ro / rw   an inline area per slot, then an arena. One per worker.
 //
+// A *window* is memory of a third party, who shares it with the host: tensors of a
+// request may lie there in place of `requests`. The host has the worker map it to read
+// (SP_MESSAGE_MAP) before a call names it. What lies there may change at any time.
+//
 // A line of 64 bytes has one writer, except the state word of a slot. The host believes
 // nothing that it reads here: see port/port.h.
 //
@@ -22,7 +26,7 @@
 #include <stdint.h>
 
 #define SP_LAYOUT_MAGIC   UINT64_C(0x736e616b65706974) // "snakepit"
-#define SP_LAYOUT_VERSION 11u
+#define SP_LAYOUT_VERSION 12u
 #define SP_LINE           ((size_t)64)
 #define SP_INLINE_RESULT  2048u // bytes of a slot's inline result area
 #define SP_SLOTS_MAX      2048u
@@ -37,6 +41,7 @@
 #define SP_BODY_MAX      (UINT32_C(1) << 30) // bytes of MessagePack in one direction
 #define SP_NO_LEASE      UINT32_MAX
 #define SP_LEASES_MAX    4096u  // per direction and worker
+#define SP_WINDOWS_MAX   64u    // that a worker has at once, numbered from 1
 #define SP_TUBE_BYTES    65536u // what a stream may be ahead of its reader
 #define SP_CHUNK_INLINE  16384u // a larger chunk lies outside of the tube
 #define SP_CHUNKS_LEASED 4u     // and at most so many of those wait in it

@@ -29,6 +29,10 @@
 //   - A fault (SP_STATUS_FAULT) is the map of payload/wire.h with more keys: texts
 //     "stage", "cause", "last_output", "crash_stack", "late_stack", and integers
 //     "worker", "stop", "tool_runs", "late_ms", "retry_after_ms".
+//   - Large tensors of a client of the daemon's own user are not copied: the pool's
+//     workers map the client's segment, as a window of layout.h. `held` and the ring of
+//     returned requests say what they still read. Those of others, and of calls whose
+//     `lease` is none or is with the daemon already, are copied before they are read.
 //   - There are no events, no lifeline, no stamps and no stack: the end of the
 //     socket is that of the daemon, or of the client.
 //

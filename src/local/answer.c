@@ -25,7 +25,7 @@ static void publish(struct sp_local_call *call, const struct sp_slot_result *res
     shared->body = result->body;
     shared->body_size = result->body_size;
     shared->lease = result->lease;
-    shared->held = 0;
+    shared->held = result->held;
     shared->executor = result->executor;
     sp_wait_note_cpu(&circuit->view.header->worker_cpu);
     shared->ran_until = (uint32_t)(sp_clock_ticks() / SP_UNTIL_TICKS);
@@ -47,7 +47,8 @@ static void finish(struct sp_local_call *call)
     struct sp_local_connection *connection = circuit->connection;
     snakepit_stream *stream = call->stream;
     snakepit_answer *answer = call->answer;
-    sp_local_question_leave(call); // a stream ends also while its tool asks
+    sp_local_question_leave(call);   // a stream ends also while its tool asks
+    (void)sp_local_loan_leave(call); // of one whose client has left
     if (sp_link_used(&call->stalled)) {
         sp_list_remove(&call->stalled);
     }
@@ -109,6 +110,7 @@ static void copy(const struct sp_local_circuit *circuit,
 static void hand_over(struct sp_local_call *call, struct place *place)
 {
     place->result.lease = sp_local_stream_leave(call, place->result.lease);
+    place->result.held = sp_local_loan_leave(call) ? 1 : 0;
     publish(call, &place->result);
     finish(call);
 }

@@ -162,6 +162,7 @@ static struct sp_local_circuit *new_circuit(struct sp_local_connection *connecti
     if (circuit == NULL) {
         return NULL;
     }
+    circuit->memory = -1;
     circuit->requests.fd = -1;
     circuit->control.fd = -1;
     circuit->results.fd = -1;
@@ -178,6 +179,7 @@ static struct sp_local_circuit *new_circuit(struct sp_local_connection *connecti
     circuit->number = open->circuit;
     sp_list_init(&circuit->stalled);
     sp_list_init(&circuit->asking);
+    sp_list_init(&circuit->loans);
     sp_local_user_ref(circuit->local, circuit->user);
     sp_list_append(&connection->circuits, &circuit->link);
     connection->circuit_count++;
@@ -207,7 +209,11 @@ snakepit_err sp_local_circuit_open(struct sp_local_connection *connection,
         return SNAKEPIT_NO_MEMORY;
     }
     snakepit_err err = attach_requests(circuit, open, memory, why);
-    (void)close(memory);
+    if (err == SNAKEPIT_OK && sp_local_may_lend(connection)) {
+        circuit->memory = memory;
+    } else {
+        (void)close(memory);
+    }
     if (err == SNAKEPIT_OK) {
         err = make_memory(circuit, open->slots, why);
     }
@@ -274,6 +280,7 @@ void sp_local_circuit_unlink(struct sp_local_circuit *circuit)
     if (sp_link_used(&circuit->awake)) {
         sp_list_remove(&circuit->awake);
     }
+    sp_local_loans_leave(circuit);
     sp_list_remove(&circuit->link);
     connection->circuit_count--;
     connection->shown -= circuit->requests.base != NULL ? circuit->requests.size : 0;

@@ -21,6 +21,7 @@
 #include "ipc/tube.h"
 #include "local/local.h"
 #include "pool/deferred.h"
+#include "pool/window.h"
 #include "server/server.h"
 
 #define SP_LOCAL_CIRCUITS_MOST 64u   // of a connection
@@ -69,6 +70,7 @@ struct sp_local_loop {
     struct sp_link connections; // those that have done nothing for longest come first
     struct sp_link awake;       // circuits that are looked at in each turn
     struct sp_inbox *inbox;
+    struct sp_local_returns *returns;
     snakepit_writer *args; // of the call that is taken now
     snakepit_writer *text; // of what is said now
     struct sp_buf scratch; // a chunk with tensors
@@ -194,7 +196,12 @@ struct sp_local_circuit {
     struct sp_link stalled;      // streams that wait for room
     struct sp_link asking;       // calls whose tool asks
     uint64_t returned_tail;      // what we have returned of its leases
-    uint32_t refs;               // its connection, and each call
+    // See loan.c.
+    int memory;               // the requests, of a client of our user; -1: the window's
+    struct sp_window *window; // NULL: there is none yet
+    struct sp_link loans;     // that have not ended
+    uint64_t lent[SP_LOCAL_LEASES / 64]; // bit n: its lease n is with us
+    uint32_t refs;                       // its connection, and each call
 };
 
 // Opens what an OPEN asks for; takes `memory` in any case. `why` explains a refusal.
@@ -238,6 +245,32 @@ void sp_local_circuit_join(struct sp_local_circuit *circuit,
 // Takes back what the client has returned. False: it makes no sense.
 bool sp_local_circuit_collect(struct sp_local_circuit *circuit);
 
+// ---- loan.c -------------------------------------------------------------------
+
+struct sp_local_returns;
+struct sp_local_loan;
+
+// Whether memory of the client may be lent to workers: a client of our own user could
+// read theirs as well.
+bool sp_local_may_lend(const struct sp_local_connection *connection);
+// Begins a loan for a call, whose tensors the client knows by `lease`. False: they are
+// to be copied.
+bool sp_local_lend(struct sp_local_call *call, uint32_t lease);
+// NULL: there is none.
+struct sp_loan *sp_local_loan_of(const struct sp_local_call *call);
+// The call is over. True: somebody still reads its tensors, and the client gets their
+// lease back later.
+bool sp_local_loan_leave(struct sp_local_call *call);
+// The circuit is not used any more.
+void sp_local_loans_leave(struct sp_local_circuit *circuit);
+
+// Where loans of a loop go when they end; NULL: no memory.
+struct sp_local_returns *sp_local_returns_new(struct sp_loop *loop);
+// Tells the clients of those that have ended.
+void sp_local_returns_take(struct sp_local_returns *returns);
+// The loop ends, and has no connections any more. NULL is fine.
+void sp_local_returns_close(struct sp_local_returns *returns);
+
 // ---- intake.c -----------------------------------------------------------------
 
 struct sp_kept_chunk {
@@ -255,6 +288,7 @@ struct sp_local_call {
     bool cancelled; // the client wants that
     bool beside;    // something of it is done on another thread
     snakepit_answer *answer;
+    struct sp_local_loan *loan; // of its tensors; NULL: none
     struct sp_link asking;
     struct sp_deferred_question *held; // what its tool asks; NULL: nothing
     // Of a stream.

@@ -44,6 +44,7 @@ static void load(const struct sp_slot_request *from, struct sp_slot_request *req
     LOAD(trace_size);
     LOAD(body);
     LOAD(body_size);
+    LOAD(lease);
     LOAD(deadline);
     LOAD(kind);
     LOAD(queue);
@@ -156,7 +157,7 @@ static bool read_request(const struct sp_local_circuit *circuit, struct asked *a
     return true;
 }
 
-// The arguments, copied but for the tensors, which the pit copies.
+// The arguments, copied but for the tensors, which the pit copies or has on loan.
 static snakepit_err read_arguments(const struct sp_local_circuit *circuit,
                                    const struct sp_slot_request *request,
                                    snakepit_writer *writer)
@@ -187,7 +188,8 @@ static struct sp_pit_relayed relayed(struct sp_local_call *call,
                                    .options = &asked->options,
                                    .done = sp_local_done,
                                    .asks = sp_local_asks,
-                                   .user = call};
+                                   .user = call,
+                                   .loan = sp_local_loan_of(call)};
 }
 
 // Streams are submitted on the loop, whose queue they report to.
@@ -349,7 +351,8 @@ static void take_call(struct sp_local_call *call, struct asked *asked)
     if (request->body_size > 0) {
         err = read_arguments(call->circuit, request, loop->args);
     }
-    if (err == SNAKEPIT_OK && tensor_bytes(loop->args) > SP_LOCAL_LARGE) {
+    if (err == SNAKEPIT_OK && tensor_bytes(loop->args) > SP_LOCAL_LARGE &&
+        !sp_local_lend(call, request->lease)) {
         err = submit_tensors(call, asked) ? SNAKEPIT_OK : SNAKEPIT_NO_MEMORY;
     } else if (err == SNAKEPIT_OK) {
         submit_now(call, asked);

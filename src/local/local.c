@@ -17,6 +17,7 @@ static void on_look(struct sp_timer *timer)
 
 static void free_loop(struct sp_local_loop *loop)
 {
+    sp_local_returns_close(loop->returns);
     snakepit_writer_free(loop->args);
     snakepit_writer_free(loop->text);
     sp_buf_fini(&loop->scratch);
@@ -36,9 +37,11 @@ static snakepit_err prepare(struct sp_serve_loop *serve)
     sp_list_init(&loop->connections);
     sp_list_init(&loop->awake);
     loop->inbox = sp_alloc(sizeof *loop->inbox);
+    loop->returns = sp_local_returns_new(&serve->loop);
     loop->args = snakepit_writer_new();
     loop->text = snakepit_writer_new();
-    if (loop->inbox == NULL || loop->args == NULL || loop->text == NULL) {
+    if (loop->inbox == NULL || loop->returns == NULL || loop->args == NULL ||
+        loop->text == NULL) {
         free_loop(loop);
         return SNAKEPIT_NO_MEMORY;
     }
@@ -59,6 +62,7 @@ static bool look(struct sp_serve_loop *serve)
     struct sp_local_loop *loop = serve->packets;
     bool came = false;
     struct sp_link *next;
+    sp_local_returns_take(loop->returns);
     for (struct sp_link *link = loop->awake.next; link != &loop->awake; link = next) {
         struct sp_local_circuit *circuit =
             SP_ENTRY(link, struct sp_local_circuit, awake);

@@ -6,8 +6,9 @@
 //   0  u8   dtype (enum snakepit_dtype)
 //   1  u8   rank (at most SNAKEPIT_MAX_RANK)
 //   2  u16  0
-//   4  u32  0
-//   8  u64  offset of the data in the segment (requests or results), in bytes
+//   4  u32  0: the data lies in the segment (requests or results); to a worker also the
+//           number of a window, see ipc/layout.h
+//   8  u64  offset of the data in there, in bytes
 //   16 u64  shape, `rank` times
 //
 // The data is packed in C order and aligned to SP_TENSOR_ALIGN.

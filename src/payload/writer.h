@@ -77,13 +77,23 @@ void sp_writer_release(snakepit_writer *writer, const struct sp_writer_hold *hol
 void *sp_writer_own(snakepit_writer *writer, size_t bytes);
 
 // Writes the place of a tensor into `body`, a copy of writer->buf, once it is known: an
-// offset in the segment, a multiple of SP_TENSOR_ALIGN.
-static inline void
-sp_tensor_ref_place(const struct sp_tensor_ref *ref, uint8_t *body, uint64_t offset)
+// offset in the segment or in a window, a multiple of SP_TENSOR_ALIGN.
+static inline void sp_tensor_ref_place_in(const struct sp_tensor_ref *ref,
+                                          uint8_t *body,
+                                          uint32_t window,
+                                          uint64_t offset)
 {
+    for (unsigned i = 0; i < 4; i++) {
+        body[ref->at + 4 + i] = (uint8_t)(window >> (8 * i));
+    }
     for (unsigned i = 0; i < 8; i++) {
         body[ref->at + 8 + i] = (uint8_t)(offset >> (8 * i));
     }
+}
+static inline void
+sp_tensor_ref_place(const struct sp_tensor_ref *ref, uint8_t *body, uint64_t offset)
+{
+    sp_tensor_ref_place_in(ref, body, 0, offset);
 }
 
 #endif

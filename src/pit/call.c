@@ -50,6 +50,7 @@ static snakepit_err check_args(const snakepit_writer *args, snakepit_message *wh
 }
 
 // Fills in `text`, or refuses.
+// What is on loan is there already.
 static snakepit_err describe(const char *tool,
                              const snakepit_writer *args,
                              const snakepit_call_options *options,
@@ -70,7 +71,8 @@ static snakepit_err describe(const char *tool,
                                      .tool_size = (uint32_t)name.size,
                                      .session = session_id,
                                      .session_size = (uint32_t)session.size,
-                                     .args = args};
+                                     .args = args,
+                                     .loan = text->loan};
     return check_args(args, why);
 }
 

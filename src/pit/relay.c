@@ -9,7 +9,8 @@ static struct sp_pit_request request_of(const struct sp_pit_relayed *call)
         .tool = call->tool,
         .args = call->args,
         .options = call->options,
-        .order = {.done = call->done,
+        .order = {.text = {.loan = call->loan},
+                  .done = call->done,
                   .user = call->user,
                   .asks = call->asks,
                   .asks_user = call->user},
@@ -30,4 +31,15 @@ snakepit_err sp_pit_relay_stream(snakepit *pit,
 {
     struct sp_pit_request request = request_of(call);
     return sp_pit_stream_open(pit, &request, stream);
+}
+
+snakepit_err sp_pit_window_open(snakepit *pit,
+                                const char *pool,
+                                int fd,
+                                struct sp_slice memory,
+                                struct sp_window **window)
+{
+    struct sp_pool *found = sp_pit_pool(pit, pool);
+    return found == NULL ? SNAKEPIT_UNKNOWN_POOL
+                         : sp_window_open(found, fd, memory, window);
 }

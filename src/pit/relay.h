@@ -5,7 +5,9 @@
 
 #include <snakepit/snakepit.h>
 
+#include "base/slice.h"
 #include "pool/deferred.h"
+#include "pool/window.h"
 
 struct sp_pit_relayed {
     const char *tool;
@@ -14,6 +16,7 @@ struct sp_pit_relayed {
     snakepit_done_fn *done; // not of a stream
     sp_call_asks_fn *asks;  // what is for the sessions is answered here
     void *user;             // of both
+    struct sp_loan *loan;   // of the memory that tensors of `args` lie in; NULL: none
 };
 
 // As snakepit_submit().
@@ -23,5 +26,12 @@ sp_pit_relay(snakepit *pit, const struct sp_pit_relayed *call, snakepit_call_id 
 snakepit_err sp_pit_relay_stream(snakepit *pit,
                                  const struct sp_pit_relayed *call,
                                  snakepit_stream **stream);
+
+// As sp_window_open(), for a pool by its name. UNKNOWN_POOL.
+snakepit_err sp_pit_window_open(snakepit *pit,
+                                const char *pool,
+                                int fd,
+                                struct sp_slice memory,
+                                struct sp_window **window);
 
 #endif

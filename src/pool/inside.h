@@ -10,6 +10,7 @@
 //     executors                       and those who watch
 //     check                           the health of a worker
 //     question, collect               what a slot says
+//     window                          memory of clients that workers have mapped
 //     settle                          answers, and calls that are given up
 //     attempt                         calls that are run once more
 //     lock                            gives free places away, then releases the lock
@@ -37,6 +38,7 @@
 #include "pool/ties.h"
 #include "pool/times.h"
 #include "pool/tools.h"
+#include "pool/window.h"
 
 #define SP_SPARES 64u // a power of two
 
@@ -46,6 +48,15 @@ struct sp_spare {
 };
 
 #define SP_SPARE_CLOSED ((struct sp_call *)1)
+
+// Guarded by the pool's lock.
+struct sp_windows {
+    struct sp_window *of[SP_WINDOWS_MAX]; // by their number, less 1
+    uint32_t count;
+    uint64_t last; // serial
+    uint64_t second;
+    uint32_t opened; // in that second
+};
 
 // A breaker that has opened or closed, for the log.
 #define SP_TURNS_MOST 8
@@ -104,6 +115,7 @@ struct sp_pool {
     struct sp_recent recent;
     struct sp_crowd crowd;
     struct sp_slow slow;
+    struct sp_windows windows;
     struct sp_turn turns[SP_TURNS_MOST]; // that are not in the log yet
 };
 

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/descriptor.h"
 #include "base/fork.h"
 #include "base/memory.h"
 #include "base/prefetch.h"
@@ -18,6 +19,18 @@
 #include "pool/trace.h"
 
 #define SHARED_MOST 1024u
+
+// Those that workers had at the end. Nobody uses them: each that is used keeps the
+// pool.
+static void free_windows(const struct sp_windows *windows)
+{
+    for (uint32_t i = 0; i < SP_WINDOWS_MAX; i++) {
+        if (windows->of[i] != NULL) {
+            sp_descriptor_close(&windows->of[i]->fd);
+            sp_free(windows->of[i]);
+        }
+    }
+}
 
 static void pool_free(struct sp_pool *pool)
 {
@@ -32,6 +45,7 @@ static void pool_free(struct sp_pool *pool)
     sp_breakers_fini(&pool->breakers);
     sp_tools_fini(&pool->tools);
     sp_recent_fini(&pool->recent);
+    free_windows(&pool->windows);
     sp_store_fini(&pool->store);
     pthread_mutex_destroy(&pool->lock);
     sp_free(pool->name);

@@ -40,6 +40,7 @@ enum sp_pool_state {
 };
 
 struct sp_question; // pool/question.h
+struct sp_window;   // pool/window.h
 
 // How the pool calls upwards. All but the last two run with the pool's lock held, on
 // any thread: they only wake others.
@@ -449,6 +450,10 @@ struct sp_pool_orders {
     // Kill the worker, which is counted as `death`. `why` is a constant text.
     // `closing`: it was to leave anyway.
     void (*kill)(void *worker, enum sp_death death, const char *why, bool closing);
+    // Have the worker map a window, or let go of it. False: ask again. With the pool's
+    // lock held. NULL where there are none.
+    bool (*map)(void *worker, const struct sp_window *window);
+    bool (*unmap)(void *worker, const struct sp_window *window);
 };
 
 // Ends calls whose time is up, follows up on calls that were given up. Returns whether

@@ -70,7 +70,9 @@ struct sp_seat {
     struct sp_seat_lease *leases; // port->view.shape.leases of them
     uint32_t free_lease;          // first free number, or SP_NO_LEASE
     uint32_t leases_out;
-    uint32_t leases_held; // of these, by Python, whose calls have ended
+    uint32_t leases_held;    // of these, by Python, whose calls have ended
+    uint64_t windows_told;   // bit n: its worker was told of window n + 1,
+    uint64_t windows_mapped; // and has it
     // Owner: the loop thread.
     enum sp_seat_stuck stuck_seen;
     enum sp_seat_stuck stuck_told;

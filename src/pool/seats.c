@@ -38,6 +38,10 @@ snakepit_err sp_pool_add_seat(struct sp_pool *pool,
     pthread_mutex_lock(&pool->lock);
     sp_list_append(&pool->seats, &(*seat)->member);
     sp_loads_add(&pool->loads, *seat);
+    sp_windows_review(pool);
+    if (pool->windows.count > 0) {
+        pool->hooks.attention(pool->hooks.user);
+    }
     pool->freed = true;
     pool->fails_to_start = false;
     pool->hooks.changed(pool->hooks.user); // some wait for the first worker
@@ -312,6 +316,7 @@ void sp_pool_seat_died(struct sp_pool *pool,
     }
     sp_pool_part_seat(pool, seat, &after);
     sp_schedule_let_spent_serve(pool);
+    sp_windows_review(pool);
     // Newest first, so that those that go back to the line keep their order.
     while (!sp_list_empty(&seat->calls)) {
         fail_or_requeue(pool,
@@ -341,6 +346,7 @@ void sp_pool_remove_seat(struct sp_pool *pool, struct sp_seat *seat)
     struct sp_call *check = seat->check;
     sp_list_remove(&seat->member);
     sp_seat_free(&pool->store, seat);
+    sp_windows_review(pool);
     pthread_mutex_unlock(&pool->lock);
     if (check != NULL) {
         sp_pool_release(check);

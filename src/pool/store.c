@@ -81,12 +81,16 @@ void sp_share_unref(struct sp_store *store, struct sp_share *share)
     pthread_mutex_lock(&store->lock);
     SP_CHECK(share->refs > 0);
     bool last = --share->refs == 0;
-    if (last) {
+    if (last && share->loan == NULL) {
         sp_list_remove(&share->link);
     }
     pthread_mutex_unlock(&store->lock);
-    if (last) {
+    if (last && share->loan == NULL) {
         sp_arena_free(&store->arena, share->offset, share->bytes);
+    } else if (last) {
+        sp_loan_unref(share->loan);
+    }
+    if (last) {
         sp_free(share);
     }
 }
@@ -176,11 +180,48 @@ static bool is_packed(const snakepit_tensor *tensor)
            memcmp(tensor->strides, packed.strides, bytes) == 0;
 }
 
-// One share for a tensor: the one it lies in already, packed, or a copy.
+// Whether a tensor lies in the memory that is on loan, as one has to lie in a segment.
+static bool is_lent(const struct sp_store *store,
+                    const struct sp_loan *loan,
+                    const struct sp_tensor_ref *ref)
+{
+    if (loan == NULL || loan->store != store || ref->bytes == 0) {
+        return false;
+    }
+    const uintptr_t base = (uintptr_t)loan->base;
+    const uintptr_t at = (uintptr_t)ref->tensor.data;
+    return at >= base && at - base <= loan->size &&
+           ref->bytes <= loan->size - (at - base) &&
+           (at - base) % SP_TENSOR_ALIGN == 0 && is_packed(&ref->tensor);
+}
+
+static snakepit_err lend_tensor(struct sp_loan *loan,
+                                const struct sp_tensor_ref *ref,
+                                struct sp_share **share)
+{
+    struct sp_share *made = sp_alloc(sizeof *made);
+    if (made == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    sp_loan_ref(loan);
+    made->loan = loan;
+    made->offset = (uint64_t)((const uint8_t *)ref->tensor.data - loan->base);
+    made->bytes = ref->bytes;
+    made->refs = 1;
+    *share = made;
+    return SNAKEPIT_OK;
+}
+
+// One share for a tensor: the one it lies in already, packed, what is on loan, or a
+// copy.
 static snakepit_err share_tensor(struct sp_store *store,
+                                 struct sp_loan *loan,
                                  const struct sp_tensor_ref *ref,
                                  struct sp_share **share)
 {
+    if (is_lent(store, loan, ref)) {
+        return lend_tensor(loan, ref, share);
+    }
     struct sp_share *here = sp_share_find(store, ref->tensor.data);
     if (here != NULL && here->bytes >= ref->bytes && is_packed(&ref->tensor)) {
         sp_share_ref(store, here);
@@ -196,9 +237,10 @@ static snakepit_err share_tensor(struct sp_store *store,
 
 static snakepit_err share_tensors(struct sp_store *store,
                                   struct sp_parcel *parcel,
-                                  const snakepit_writer *args,
+                                  const struct sp_request_text *text,
                                   uint8_t *body)
 {
+    const snakepit_writer *args = text->args;
     parcel->shares =
         (struct sp_share **)sp_alloc_array(args->tensor_count, sizeof *parcel->shares);
     if (parcel->shares == NULL) {
@@ -206,12 +248,13 @@ static snakepit_err share_tensors(struct sp_store *store,
     }
     for (size_t i = 0; i < args->tensor_count; i++) {
         struct sp_share **share = &parcel->shares[parcel->share_count];
-        snakepit_err err = share_tensor(store, &args->tensors[i], share);
+        snakepit_err err = share_tensor(store, text->loan, &args->tensors[i], share);
         if (err != SNAKEPIT_OK) {
             return err;
         }
         parcel->share_count++;
-        sp_tensor_ref_place(&args->tensors[i], body, (*share)->offset);
+        const uint32_t window = (*share)->loan == NULL ? 0 : (*share)->loan->window;
+        sp_tensor_ref_place_in(&args->tensors[i], body, window, (*share)->offset);
     }
     return SNAKEPIT_OK;
 }
@@ -269,8 +312,7 @@ snakepit_err sp_parcel_fill(struct sp_store *store,
             : place_trace(block, text->tool_size + text->session_size, text);
     snakepit_err err = place_body(store, parcel, text->args);
     if (err == SNAKEPIT_OK && text->args != NULL && text->args->tensor_count > 0) {
-        err = share_tensors(
-            store, parcel, text->args, store->segment.base + parcel->body);
+        err = share_tensors(store, parcel, text, store->segment.base + parcel->body);
     }
     if (err != SNAKEPIT_OK) {
         sp_parcel_empty(store, parcel);

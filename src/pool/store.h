@@ -20,11 +20,13 @@
 #include "ipc/arena.h"
 #include "ipc/layout.h"
 #include "ipc/segment.h"
+#include "pool/loan.h"
 #include "telemetry/trace_context.h"
 
-// A tensor in the segment. Guarded by the store's lock.
+// A tensor in the segment, or in the memory of a client. Guarded by the store's lock.
 struct sp_share {
-    struct sp_link link; // in store->shares
+    struct sp_link link;  // in store->shares; of a client's not
+    struct sp_loan *loan; // one reference; NULL: it lies in the segment
     uint64_t offset;
     uint64_t bytes; // as allocated, at least 1
     uint32_t refs;
@@ -96,13 +98,14 @@ struct sp_request_text {
     const struct sp_trace_context *trace; // NULL: none
     struct sp_slice tracestate;           // with it; sound, or empty
     const struct snakepit_writer *args;   // NULL: no arguments
-    uint64_t begun; // CLOCK_MONOTONIC ns at which the call's time began; 0: now
+    struct sp_loan *loan; // of the memory that the tensors lie in; NULL: none
+    uint64_t begun;       // CLOCK_MONOTONIC ns at which the call's time began; 0: now
 };
 
 // An empty parcel. NO_MEMORY: heap or segment are exhausted.
 snakepit_err sp_parcel_new(struct sp_store *store, struct sp_parcel **parcel);
-// Writes a request into an empty parcel. Copies tensors that are not in the segment
-// already, packed. NO_MEMORY: the parcel is empty again.
+// Writes a request into an empty parcel. Copies tensors that neither are in the segment
+// already, packed, nor lie in what is on loan. NO_MEMORY: the parcel is empty again.
 snakepit_err sp_parcel_fill(struct sp_store *store,
                             struct sp_parcel *parcel,
                             const struct sp_request_text *text);

@@ -301,6 +301,7 @@ bool sp_pool_tick(struct sp_pool *pool,
         again |= seat->port->notifying > 0 || seat->check != NULL;
     }
     pool->freed = true;
+    again |= sp_windows_tick(pool, orders);
     again |= sp_held_look(pool) || pool->orphans > 0 || pool->pending.count > 0;
     for (uint32_t queue = 0; queue < SP_QUEUES_MOST; queue++) {
         if (sp_lane_has_news(&pool->lanes[queue])) {

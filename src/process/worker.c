@@ -236,12 +236,22 @@ static void on_leaving(struct sp_worker *worker)
     }
 }
 
+static void on_mapped(struct sp_worker *worker, const uint8_t *body)
+{
+    struct sp_mapped mapped;
+    memcpy(&mapped, body, sizeof mapped);
+    worker->options.hooks.mapped(
+        worker->options.hooks.user, worker, mapped.serial, mapped.error == 0);
+}
+
 // The bodies whose size their type tells; the others are judged as they are read.
 static bool has_its_size(const struct sp_message_head *head)
 {
     switch (head->type) {
     case SP_MESSAGE_PONG:
         return head->size == sizeof(uint64_t);
+    case SP_MESSAGE_MAPPED:
+        return head->size == sizeof(struct sp_mapped);
     case SP_MESSAGE_GIL:
     case SP_MESSAGE_LEAVING:
     case SP_MESSAGE_EVENTS:
@@ -282,6 +292,9 @@ static void take_message(struct sp_subprocess *child,
         break;
     case SP_MESSAGE_WHERE:
         on_where(worker);
+        break;
+    case SP_MESSAGE_MAPPED:
+        on_mapped(worker, body);
         break;
     case SP_MESSAGE_EVENTS:
         sp_listener_notice(worker->options.listener, &worker->events);
@@ -446,6 +459,26 @@ bool sp_worker_cancel(struct sp_worker *worker, uint64_t call, uint32_t slot)
                            SP_MESSAGE_CANCEL,
                            &cancel,
                            sizeof cancel) == SNAKEPIT_OK;
+}
+
+bool sp_worker_map(
+    struct sp_worker *worker, uint32_t window, uint64_t serial, int fd, uint64_t size)
+{
+    const struct sp_map map = {.serial = serial, .size = size, .window = window};
+    return sp_channel_send_with(worker->child.process.channel,
+                                SP_MESSAGE_MAP,
+                                &map,
+                                sizeof map,
+                                &fd,
+                                1) == SNAKEPIT_OK;
+}
+
+bool sp_worker_unmap(struct sp_worker *worker, uint32_t window, uint64_t serial)
+{
+    const struct sp_map map = {.serial = serial, .window = window};
+    return sp_channel_send(
+               worker->child.process.channel, SP_MESSAGE_UNMAP, &map, sizeof map) ==
+           SNAKEPIT_OK;
 }
 
 // ---- Watching -----------------------------------------------------------------

@@ -50,6 +50,8 @@ struct sp_worker_hooks {
     bool (*is_busy)(void *user, const struct sp_worker *worker);
     // The GIL was off and is on; `info` says so. For one that was ready.
     void (*gil)(void *user, struct sp_worker *worker);
+    // It has mapped the memory of that serial number, or cannot.
+    void (*mapped)(void *user, struct sp_worker *worker, uint64_t serial, bool mapped);
     // It is dead: its calls can be failed now. Once, on any thread, with lost_lock
     // held, always before `gone`, also for a worker that never was ready. Not for one
     // that was not born.
@@ -174,6 +176,10 @@ void sp_worker_kill_for_violation(struct sp_worker *worker, const char *why);
 void sp_worker_end(struct sp_worker *worker, const char *why);
 // Asks it to cancel the call in a slot. False: its channel is full; ask again.
 bool sp_worker_cancel(struct sp_worker *worker, uint64_t call, uint32_t slot);
+// Has it map a window, or let go of it; see ipc/layout.h. False: ask again.
+bool sp_worker_map(
+    struct sp_worker *worker, uint32_t window, uint64_t serial, int fd, uint64_t size);
+bool sp_worker_unmap(struct sp_worker *worker, uint32_t window, uint64_t serial);
 // What the worker says it may be dying of. Any thread.
 enum sp_fault sp_worker_fault(const struct sp_worker *worker);
 // Its resident memory in bytes, without what it shares with the host; 0: not known.

@@ -17,8 +17,9 @@
 #include "support/doors.h"
 #include "support/local_client.h"
 
-#define SLOTS 4u
-#define TURNS 64 // of the loop, for what one step asks for
+#define SLOTS  4u
+#define MEMORY (SLOTS * LOCAL_CLIENT_ROOM + LOCAL_CLIENT_MORE)
+#define TURNS  64 // of the loop, for what one step asks for
 
 static struct sp_server server;
 static struct sp_serve_loop serve;
@@ -125,7 +126,7 @@ static void come_in(void)
     int ends[2];
     const uint8_t *body;
     size_t size;
-    const struct sp_peer peer = {.address = "fuzz", .door = &door, .uid = 1};
+    const struct sp_peer peer = {.address = "fuzz", .door = &door, .uid = geteuid()};
     struct sp_local_opened opened;
     memset(&client, 0, offsetof(struct local_client, inbox));
     client.fds.count = 0;
@@ -144,13 +145,10 @@ static void come_in(void)
     atomic_fetch_add(&serve.load, 1);
     SP_CHECK(sp_local_ops.open(&serve, ends[1], &peer) == SNAKEPIT_OK);
     SP_CHECK(local_client_greet(&client, SP_LAYOUT_VERSION));
-    SP_CHECK(sp_segment_create(&client.requests,
-                               SP_SEGMENT_NAMES "requests",
-                               SLOTS * LOCAL_CLIENT_ROOM,
-                               true,
-                               NULL) == SNAKEPIT_OK);
-    SP_CHECK(local_client_ask(
-        &client, "default", SLOTS, client.requests.fd, SLOTS * LOCAL_CLIENT_ROOM));
+    SP_CHECK(sp_segment_create(
+                 &client.requests, SP_SEGMENT_NAMES "requests", MEMORY, true, NULL) ==
+             SNAKEPIT_OK);
+    SP_CHECK(local_client_ask(&client, "default", SLOTS, client.requests.fd, MEMORY));
     turn(2);
     SP_CHECK(hear(SP_LOCAL_OPENED, &body, &size) && size == sizeof opened);
     memcpy(&opened, body, sizeof opened);
@@ -181,7 +179,11 @@ static void submit(struct input *input)
     const uint32_t slot = byte_of(input) % SLOTS;
     const uint8_t how = byte_of(input);
     struct sp_slot_request *request = &client.view.slots[slot].request;
-    local_client_fill(&client, slot, "echo", args, sizeof args);
+    if ((how & 0x20) != 0) {
+        local_client_fill_tensor(&client, slot, "echo", LOCAL_CLIENT_MORE, slot);
+    } else {
+        local_client_fill(&client, slot, "echo", args, sizeof args);
+    }
     request->kind = how % 3 == 0 ? SP_CALL_STREAM : SP_CALL_TOOL;
     if ((how & 0x80) != 0) {
         take(input, spoilt, sizeof spoilt);

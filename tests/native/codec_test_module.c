@@ -37,10 +37,12 @@ struct sp_runtime {
 static struct sp_runtime the_runtime = {.lock = PTHREAD_MUTEX_INITIALIZER,
                                         .limit = RESULTS_SIZE};
 
-const uint8_t *sp_runtime_requests(struct sp_runtime *runtime, uint64_t *size)
+// There is one window, of 128 bytes: the first ones of the results.
+const uint8_t *
+sp_runtime_memory(struct sp_runtime *runtime, uint32_t window, uint64_t *size)
 {
-    *size = REQUESTS_SIZE;
-    return runtime->requests;
+    *size = window == 0 ? REQUESTS_SIZE : 128;
+    return window == 0 ? runtime->requests : window == 1 ? runtime->results : NULL;
 }
 
 uint8_t *sp_runtime_results(struct sp_runtime *runtime, uint64_t *size)

@@ -21,15 +21,15 @@ NAMES = {number: name for name, number in DTYPES.items()}
 REQUESTS_SIZE = 1 << 20
 
 
-def tensor(dtype, shape, offset=0, rank=None, reserved=0, size=None):
+def tensor(dtype, shape, offset=0, rank=None, reserved=0, window=0, size=None):
     """The ext of a tensor, with fields that may lie."""
     rank = len(shape) if rank is None else rank
     body = struct.pack(
         "<BBHIQ",
         DTYPES.get(dtype, dtype),
         rank,
-        reserved & 0xFFFF,
-        reserved >> 16,
+        reserved,
+        window,
         offset,
     )
     body += b"".join(struct.pack("<Q", extent) for extent in shape)
@@ -127,7 +127,10 @@ HOSTILE = {
     "rank over shape": tensor("int8", (1,), rank=2),
     "rank under shape": tensor("int8", (1, 1), rank=1),
     "reserved": tensor("int8", (3,), reserved=1),
-    "reserved high": tensor("int8", (3,), reserved=1 << 17),
+    "misaligned in a window": tensor("int8", (3,), 8, window=1),
+    "behind the end of a window": tensor("int8", (65,), 64, window=1),
+    "far behind that": tensor("int8", (1,), REQUESTS_SIZE - 64, window=1),
+    "a lot of a window": tensor("int8", (2**62,), window=1),
     "misaligned": tensor("int8", (3,), 8),
     "at the end": tensor("int8", (65,), REQUESTS_SIZE - 64),
     "behind the end": tensor("int8", (1,), REQUESTS_SIZE),
@@ -159,6 +162,18 @@ def test_every_truncation_of_a_tensor(executor):
 def test_the_last_bytes_of_the_segment(executor):
     assert executor.decode(tensor("int8", (64,), REQUESTS_SIZE - 64)).nbytes == 64
     assert executor.decode(tensor("int8", (0,), REQUESTS_SIZE)).nbytes == 0
+
+
+def test_a_tensor_in_a_window_is_read_there(codec, executor):
+    view = executor.decode(tensor("uint8", (64,), 64, window=1))
+    assert bytes(view) == codec.results(64, 64)
+    assert memoryview(view).readonly
+
+
+@pytest.mark.parametrize("window", [2, 64, 65, 2**32 - 1])
+def test_a_window_that_is_not_there_is_a_lack_of_memory(executor, window):
+    with pytest.raises(MemoryError, match="could not map"):
+        executor.decode(tensor("int8", (3,), window=window))
 
 
 def test_tensors_need_a_lease(executor):

@@ -408,14 +408,13 @@ static void shout(void)
     for (size_t i = 0; i < sizeof bytes; i++) {
         bytes[i] = (uint8_t)dice();
     }
-    struct sp_message_head head = {(uint32_t)below(10), (uint32_t)nasty()};
+    struct sp_message_head head = {(uint32_t)below(18), (uint32_t)nasty()};
     size_t size = below(sizeof bytes);
     if (below(2) == 0) {
         head.size = size >= sizeof head ? (uint32_t)(size - sizeof head) : 0;
     }
     memcpy(bytes, &head, sizeof head);
-    ssize_t sent = write(SP_FD_CHANNEL, bytes, size);
-    (void)sent;
+    (void)!write(SP_FD_CHANNEL, bytes, size);
 }
 
 // A tail of chance, over chunks of chance where no answer is.
@@ -428,6 +427,10 @@ static void report(void)
     if (below(100) == 0) {
         (void)sp_channel_send(SP_FD_CHANNEL, SP_MESSAGE_EVENTS, NULL, 0);
     }
+    if (below(100) == 0) {
+        const struct sp_mapped any = {nasty(), (uint32_t)below(2), 0};
+        (void)sp_channel_send(SP_FD_CHANNEL, SP_MESSAGE_MAPPED, &any, sizeof any);
+    }
 }
 
 // The descriptor is one and the same on both sides, its flags too.
@@ -436,13 +439,11 @@ static void play_with_doorbell(void)
     uint64_t number = 1 + below(3);
     (void)fcntl(SP_FD_DOORBELL, F_SETFL, 0);
     if (below(2) == 0) {
-        ssize_t written = write(SP_FD_DOORBELL, &number, sizeof number);
-        (void)written;
+        (void)!write(SP_FD_DOORBELL, &number, sizeof number);
         return;
     }
     (void)fcntl(SP_FD_DOORBELL, F_SETFL, O_NONBLOCK);
-    ssize_t got = read(SP_FD_DOORBELL, &number, sizeof number);
-    (void)got;
+    (void)!read(SP_FD_DOORBELL, &number, sizeof number);
     (void)fcntl(SP_FD_DOORBELL, F_SETFL, 0);
 }
 

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "ipc/bell.h"
 #include "ipc/ring.h"
+#include "payload/wire.h"
 
 bool local_client_connect(struct local_client *client, const char *path)
 {
@@ -130,9 +131,12 @@ bool local_client_take(struct local_client *client,
     return attached;
 }
 
-bool local_client_open(struct local_client *client, const char *pool, uint32_t slots)
+bool local_client_open_with(struct local_client *client,
+                            const char *pool,
+                            uint32_t slots,
+                            uint64_t more)
 {
-    const uint64_t bytes = (uint64_t)slots * LOCAL_CLIENT_ROOM;
+    const uint64_t bytes = (uint64_t)slots * LOCAL_CLIENT_ROOM + more;
     const uint8_t *body;
     size_t size;
     struct sp_local_opened opened;
@@ -146,6 +150,11 @@ bool local_client_open(struct local_client *client, const char *pool, uint32_t s
     }
     memcpy(&opened, body, sizeof opened);
     return opened.circuit == client->circuit && local_client_take(client, &opened);
+}
+
+bool local_client_open(struct local_client *client, const char *pool, uint32_t slots)
+{
+    return local_client_open_with(client, pool, slots, 0);
 }
 
 bool local_client_begin(struct local_client *client, const char *path, uint32_t slots)
@@ -195,6 +204,21 @@ void local_client_fill(struct local_client *client,
     request->body_size = (uint32_t)size;
     request->lease = SP_NO_LEASE;
     request->deadline = SP_NEVER;
+}
+
+void local_client_fill_tensor(struct local_client *client,
+                              uint32_t slot,
+                              const char *tool,
+                              uint64_t bytes,
+                              uint32_t lease)
+{
+    const uint64_t place = (uint64_t)client->view.shape.slots * LOCAL_CLIENT_ROOM;
+    uint8_t args[3 + 3 + SP_TENSOR_HEAD + 8] = {
+        0x81, 0xa1, 't', 0xc7, SP_TENSOR_HEAD + 8, SP_EXT_TENSOR, SNAKEPIT_UINT8, 1};
+    memcpy(args + 6 + 8, &place, sizeof place);
+    memcpy(args + 6 + SP_TENSOR_HEAD, &bytes, sizeof bytes);
+    local_client_fill(client, slot, tool, args, sizeof args);
+    client->view.slots[slot].request.lease = lease;
 }
 
 void local_client_ring(struct local_client *client)

@@ -13,9 +13,10 @@
 #include "ipc/local.h"
 #include "ipc/segment.h"
 
-#define LOCAL_CLIENT_ROOM 4096u // bytes of the requests that a slot has
-#define LOCAL_CLIENT_ARGS 1024u // in there, where its arguments lie
-#define LOCAL_CLIENT_MS   30000 // that the daemon may take for anything
+#define LOCAL_CLIENT_ROOM 4096u             // bytes of the requests that a slot has
+#define LOCAL_CLIENT_ARGS 1024u             // in there, where its arguments lie
+#define LOCAL_CLIENT_MORE UINT64_C(1048576) // bytes behind that, for large tensors
+#define LOCAL_CLIENT_MS   30000             // that the daemon may take for anything
 
 struct local_client {
     int fd; // -1: it is not connected
@@ -59,7 +60,12 @@ bool local_client_ask(struct local_client *client,
 // Maps what came beside OPENED.
 bool local_client_take(struct local_client *client,
                        const struct sp_local_opened *opened);
-// Makes the memory, asks for a circuit with it, and opens that.
+// Makes the memory, with so many bytes behind that of the slots, asks for a circuit
+// with it, and opens that.
+bool local_client_open_with(struct local_client *client,
+                            const char *pool,
+                            uint32_t slots,
+                            uint64_t more);
 bool local_client_open(struct local_client *client, const char *pool, uint32_t slots);
 // All of it: connected, greeted, with a circuit of `slots`.
 bool local_client_begin(struct local_client *client, const char *path, uint32_t slots);
@@ -71,6 +77,13 @@ void local_client_fill(struct local_client *client,
                        const char *tool,
                        const void *args,
                        size_t size);
+// A call with {"t": a tensor of so many bytes, behind the slots}, which the client
+// knows by `lease`.
+void local_client_fill_tensor(struct local_client *client,
+                              uint32_t slot,
+                              const char *tool,
+                              uint64_t bytes,
+                              uint32_t lease);
 // Its number in the ring, its state, and the bell.
 void local_client_submit(struct local_client *client, uint32_t slot, uint32_t bits);
 void local_client_ring(struct local_client *client);

@@ -213,6 +213,20 @@ snakepit_err fixture_submit_tensor(struct fixture *fixture,
     return err;
 }
 
+snakepit_err fixture_submit_lent(struct fixture *fixture,
+                                 const char *tool,
+                                 const snakepit_writer *args,
+                                 struct sp_loan *loan,
+                                 struct outcome *outcome)
+{
+    struct sp_order order = make_order(tool, fixture->session, args, 0);
+    order.text.loan = loan;
+    order.done = call_done;
+    order.user = outcome;
+    order.id = &outcome->id;
+    return sp_pool_submit(fixture->pool, &order);
+}
+
 static void *call_and_wait(void *argument)
 {
     struct caller *caller = argument;
@@ -318,13 +332,31 @@ static void order_checked(void *worker, snakepit_err err, const snakepit_fault *
     assert_int_equal(fault->err, err);
 }
 
+static bool order_map(void *worker, const struct sp_window *window)
+{
+    struct side *side = worker;
+    side->maps += side->is_full ? 0 : 1;
+    side->mapped = side->is_full ? side->mapped : window->serial;
+    return !side->is_full;
+}
+
+static bool order_unmap(void *worker, const struct sp_window *window)
+{
+    struct side *side = worker;
+    (void)window;
+    side->unmaps += side->is_full ? 0 : 1;
+    return !side->is_full;
+}
+
 bool fixture_tick(struct fixture *fixture, uint32_t ms)
 {
     static const struct sp_pool_orders orders = {.cancel = order_cancel,
                                                  .spent = order_spent,
                                                  .stuck = order_stuck,
                                                  .checked = order_checked,
-                                                 .kill = order_kill};
+                                                 .kill = order_kill,
+                                                 .map = order_map,
+                                                 .unmap = order_unmap};
     fixture->ahead_ns += ms * SP_NS_PER_MS;
     bool again =
         sp_pool_tick(fixture->pool, sp_clock_now() + fixture->ahead_ns, &orders);

@@ -51,6 +51,10 @@ struct side {
     uint32_t checks; // that have ended, and how the last one did
     snakepit_err checked;
     uint64_t cancelled_call;
+    uint32_t maps; // windows that it was told of
+    uint32_t unmaps;
+    uint64_t mapped; // serial of the last one
+    bool is_full;    // it cannot be told of windows now
     const char *why;
 };
 
@@ -104,6 +108,12 @@ snakepit_err fixture_submit_tensor(struct fixture *fixture,
                                    const char *tool,
                                    uint32_t timeout_ms,
                                    struct outcome *outcome);
+// The same with these arguments, whose tensors may lie in what is on loan.
+snakepit_err fixture_submit_lent(struct fixture *fixture,
+                                 const char *tool,
+                                 const snakepit_writer *args,
+                                 struct sp_loan *loan,
+                                 struct outcome *outcome);
 void fixture_call(struct caller *caller,
                   struct fixture *fixture,
                   const char *tool,

@@ -103,6 +103,25 @@ bool sp_worker_cancel(struct sp_worker *worker, uint64_t call, uint32_t slot)
     return true;
 }
 
+bool sp_worker_map(
+    struct sp_worker *worker, uint32_t window, uint64_t serial, int fd, uint64_t size)
+{
+    (void)worker;
+    (void)window;
+    (void)serial;
+    (void)fd;
+    (void)size;
+    return true;
+}
+
+bool sp_worker_unmap(struct sp_worker *worker, uint32_t window, uint64_t serial)
+{
+    (void)worker;
+    (void)window;
+    (void)serial;
+    return true;
+}
+
 enum sp_fault sp_worker_fault(const struct sp_worker *worker)
 {
     (void)worker;

@@ -23,6 +23,9 @@ struct life {
     struct fake_worker *player;
     struct sp_segment requests;
     const char *why; // of its end
+    struct sp_task maps;
+    uint64_t serials[SP_WINDOWS_MAX]; // of what it was told to map, and has not said
+    uint32_t serial_count;
 };
 
 static struct life *life_of(const struct sp_worker *worker)
@@ -93,6 +96,7 @@ static void leave(struct sp_task *task)
     const struct sp_worker_loss loss = {
         .cause = life->why, .last_output = "", .by_us = true};
     sp_timer_stop(&life->start);
+    sp_task_cancel(&life->maps);
     fake_stop(life->player);
     (void)pthread_mutex_lock(&worker->lost_lock);
     worker->lost = true;
@@ -146,6 +150,42 @@ bool sp_worker_cancel(struct sp_worker *worker, uint64_t call, uint32_t slot)
     (void)call;
     (void)slot;
     atomic_fetch_add(&pit_fakes.cancels, 1);
+    return true;
+}
+
+static void say_mapped(struct sp_task *task)
+{
+    struct life *life = task->user;
+    const struct sp_worker_hooks *hooks = &life->worker.options.hooks;
+    while (life->serial_count > 0) {
+        const uint64_t serial = life->serials[--life->serial_count];
+        hooks->mapped(hooks->user, &life->worker, serial, !pit_fakes.cannot_map);
+    }
+}
+
+// It is answered later, as a worker answers.
+bool sp_worker_map(
+    struct sp_worker *worker, uint32_t window, uint64_t serial, int fd, uint64_t size)
+{
+    struct life *life = life_of(worker);
+    (void)window;
+    (void)fd;
+    (void)size;
+    life->serials[life->serial_count++] = serial;
+    life->maps.user = life;
+    if (!sp_task_waits(&life->maps)) {
+        sp_loop_later(worker->options.loop, &life->maps, say_mapped);
+    }
+    atomic_fetch_add(&pit_fakes.maps, 1);
+    return true;
+}
+
+bool sp_worker_unmap(struct sp_worker *worker, uint32_t window, uint64_t serial)
+{
+    (void)worker;
+    (void)window;
+    (void)serial;
+    atomic_fetch_add(&pit_fakes.unmaps, 1);
     return true;
 }
 

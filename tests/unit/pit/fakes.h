@@ -21,12 +21,15 @@
 
 // Set before a pit is opened; pit_prepare() clears it.
 struct pit_fakes {
-    bool by_hand;   // no thread serves: the test does, by `player`
-    bool refuses;   // no worker can be started
-    bool starts_by; // none gets ready before `ready_now`
+    bool by_hand;    // no thread serves: the test does, by `player`
+    bool refuses;    // no worker can be started
+    bool starts_by;  // none gets ready before `ready_now`
+    bool cannot_map; // windows
     _Atomic bool ready_now;
     _Atomic uint32_t starts;
     _Atomic uint32_t cancels;
+    _Atomic uint32_t maps; // windows that workers were told of
+    _Atomic uint32_t unmaps;
     // Of the worker that was started last.
     struct sp_port *_Atomic port;
     struct fake_worker *_Atomic player;

@@ -66,6 +66,14 @@ lost(void *user, struct sp_worker *worker, const struct sp_worker_loss *loss)
     tell("lost");
 }
 
+static void mapped(void *user, struct sp_worker *worker, uint64_t serial, bool mapped)
+{
+    (void)user;
+    (void)worker;
+    scene.mapped_serial = serial;
+    tell(mapped ? "mapped" : "unmapped");
+}
+
 static void exited(void *user, struct sp_worker *worker)
 {
     (void)user;
@@ -130,7 +138,16 @@ int scene_prepare(void **state)
         .stop_grace_ms = SCENE_GRACE_MS,
         .heartbeat_interval_ms = SCENE_HEARTBEAT_MS,
         .heartbeat_max_missed = SCENE_MISSED_MOST,
-        .hooks = {born, ready, leaving, is_busy, gil, lost, exited, denied, gone, NULL},
+        .hooks = {.born = born,
+                  .ready = ready,
+                  .leaving = leaving,
+                  .is_busy = is_busy,
+                  .gil = gil,
+                  .mapped = mapped,
+                  .lost = lost,
+                  .exited = exited,
+                  .denied = denied,
+                  .gone = gone},
     };
     return 0;
 }

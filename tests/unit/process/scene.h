@@ -28,6 +28,7 @@ struct scene {
     struct fake_process *fake; // NULL: it is not born
     char told[512];            // what its owner was told, in words
     char cause[512];           // of its loss
+    uint64_t mapped_serial;
     char last_output[512];
     char stack[SP_STACK_MAX];
     bool by_us;

@@ -221,6 +221,7 @@ static void what_it_may_not_say_ends_it(void **state)
         {SP_MESSAGE_STOP, 0, "it sent a message that does not exist"},
         {SP_MESSAGE_PONG, 7, "it sent a message of a wrong size"},
         {SP_MESSAGE_GIL, 1, "it sent a message of a wrong size"},
+        {SP_MESSAGE_MAPPED, 8, "it sent a message of a wrong size"},
         {SP_MESSAGE_LEAVING, 1, "it sent a message of a wrong size"},
         {SP_MESSAGE_EVENTS, 1, "it sent a message of a wrong size"},
         {SP_MESSAGE_READY, 0, "it said twice that it is ready"},
@@ -268,6 +269,22 @@ static void a_gil_that_comes_back_is_told_of_a_ready_one(void **state)
     fake_says(scene.fake, SP_MESSAGE_GIL, NULL, 0);
     scene_run(0);
     scene_expect("gil;");
+}
+
+static void what_a_worker_has_mapped_is_told(void **state)
+{
+    (void)state;
+    struct sp_mapped mapped = {.serial = UINT64_C(1) << 40};
+    scene_start();
+    scene_become_ready();
+    fake_says(scene.fake, SP_MESSAGE_MAPPED, &mapped, sizeof mapped);
+    scene_run(0);
+    scene_expect("mapped;");
+    assert_int_equal(scene.mapped_serial, UINT64_C(1) << 40);
+    mapped.error = 12;
+    fake_says(scene.fake, SP_MESSAGE_MAPPED, &mapped, sizeof mapped);
+    scene_run(0);
+    scene_expect("unmapped;");
 }
 
 static void events_after_the_exit_are_not_looked_for(void **state)
@@ -478,6 +495,7 @@ int main(void)
         SCENE_TEST(what_it_may_not_say_ends_it),
         SCENE_TEST(large_tools_are_told_once_at_the_start),
         SCENE_TEST(a_gil_that_comes_back_is_told_of_a_ready_one),
+        SCENE_TEST(what_a_worker_has_mapped_is_told),
         SCENE_TEST(events_after_the_exit_are_not_looked_for),
         SCENE_TEST(heartbeats_begin_with_its_greeting),
         SCENE_TEST(one_that_answers_its_heartbeats_lives),
