@@ -94,6 +94,7 @@ extern const struct bench_case bench_case_stuck_lock;
 extern const struct bench_case bench_case_private_memory;
 extern const struct bench_case bench_case_profiles;
 extern const struct bench_case bench_case_mark;
+extern const struct bench_case bench_case_trace;
 extern const struct bench_case bench_case_json_read_maps;
 extern const struct bench_case bench_case_json_read_floats;
 extern const struct bench_case bench_case_json_read_text;

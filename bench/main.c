@@ -51,6 +51,7 @@ static const struct bench_case *const cases[] = {
     &bench_case_private_memory,
     &bench_case_profiles,
     &bench_case_mark,
+    &bench_case_trace,
     &bench_case_json_read_maps,
     &bench_case_json_read_floats,
     &bench_case_json_read_text,

@@ -75,17 +75,23 @@ static int renew(const struct sp_runtime *runtime)
 }
 
 // Whether somebody wants to know which trace a call belongs to. The tool itself reads
-// it where it is: see call.c.
-static bool is_traced(const struct sp_runtime *runtime)
+// it where it is: see call.c. It looks once for each number of modules: to look anew
+// for each call takes as long as all else that is done for its trace.
+static bool is_traced(struct sp_executor *executor)
 {
-    if (runtime->tracer == NULL) {
-        return false;
+    const struct sp_runtime *runtime = executor->runtime;
+    PyObject *modules = PyImport_GetModuleDict();
+    const Py_ssize_t count = PyDict_GET_SIZE(modules);
+    if (count != executor->modules) {
+        const int found =
+            runtime->tracer == NULL ? 0 : PyDict_Contains(modules, runtime->tracing);
+        if (found < 0) {
+            PyErr_Clear();
+        }
+        executor->modules = count;
+        executor->traced = found > 0;
     }
-    const int found = PyDict_Contains(PyImport_GetModuleDict(), runtime->tracing);
-    if (found < 0) {
-        PyErr_Clear();
-    }
-    return found > 0;
+    return executor->traced;
 }
 
 // Tells the bridge which trace the request belongs to.
@@ -122,7 +128,7 @@ PyObject *sp_context_enter(struct sp_executor *executor,
         sp_fault_put_back(exception);
         return NULL;
     }
-    if (request->trace_size > 0 && is_traced(executor->runtime)) {
+    if (request->trace_size > 0 && is_traced(executor)) {
         join_trace(executor->runtime, request);
     }
     return context;

@@ -97,6 +97,8 @@ struct sp_executor {
     struct sp_batch batch;
     PyObject *context;      // context.c: calls run in copies of it
     PyObject *next_context; // one of these, made ahead, or NULL
+    Py_ssize_t modules;     // that were loaded when it last looked whether somebody
+    bool traced;            // wants to know the trace of calls, and what it found
     PyObject *shapes; // of the arguments of a call that raised, until it is answered
     struct sp_patience stream_patience; // of waits for a stream's reader
     uint32_t stream_lease; // what the answer must keep for a stream, or SP_NO_LEASE

@@ -1,11 +1,19 @@
 // SPDX-License-Identifier: MIT
 #include "trace.h"
 
-#define TRACEPARENT_SIZE 55u // bytes of one of version 00
+#include "base/hex.h"
 
-static PyObject *text_of(const uint8_t *bytes, uint32_t size)
+#define SIZE 55u // of a traceparent of version 00
+
+static PyObject *traceparent_of(const uint8_t *context)
 {
-    return PyUnicode_DecodeUTF8((const char *)bytes, size, "surrogateescape");
+    uint8_t text[SIZE] = {'0', '0', '-'};
+    sp_hex_write(context, 16, text + 3);
+    text[35] = '-';
+    sp_hex_write(context + 16, 8, text + 36);
+    text[52] = '-';
+    sp_hex_write(context + 24, 1, text + 53);
+    return PyUnicode_FromStringAndSize((const char *)text, SIZE);
 }
 
 void sp_trace_texts(const uint8_t *name,
@@ -13,8 +21,14 @@ void sp_trace_texts(const uint8_t *name,
                     PyObject **traceparent,
                     PyObject **tracestate)
 {
-    const uint8_t *text = name + SP_PARCEL_BLOCK - size;
-    const uint32_t parent = size < TRACEPARENT_SIZE ? size : TRACEPARENT_SIZE;
-    *traceparent = text_of(text, parent);
-    *tracestate = text_of(text + parent, size - parent);
+    if (size < SP_TRACE_CONTEXT) {
+        *traceparent = PyUnicode_New(0, 0);
+        *tracestate = PyUnicode_New(0, 0);
+        return;
+    }
+    const uint8_t *context = name + SP_PARCEL_BLOCK - size;
+    const uint8_t *state = context + SP_TRACE_CONTEXT;
+    *traceparent = traceparent_of(context);
+    *tracestate = PyUnicode_DecodeUTF8(
+        (const char *)state, size - SP_TRACE_CONTEXT, "surrogateescape");
 }

@@ -26,14 +26,15 @@
 #include <stdint.h>
 
 #define SP_LAYOUT_MAGIC   UINT64_C(0x736e616b65706974) // "snakepit"
-#define SP_LAYOUT_VERSION 12u
+#define SP_LAYOUT_VERSION 13u
 #define SP_LINE           ((size_t)64)
 #define SP_INLINE_RESULT  2048u // bytes of a slot's inline result area
 #define SP_SLOTS_MAX      2048u
 #define SP_EXECUTORS_MAX  1024u
 #define SP_TOOL_NAME_MAX  255u
 #define SP_SESSION_MAX    255u
-#define SP_TRACE_MAX      567u // bytes: a traceparent, and a tracestate right behind it
+#define SP_TRACE_CONTEXT  25u  // bytes: 16 of the trace, 8 of the span, one of flags
+#define SP_TRACE_MAX      537u // bytes: those, and a tracestate right behind them
 // Bytes of `requests` that each call has, from its tool's name on. What is read of each
 // call is at their beginning, in as few lines of memory as it takes; its trace context,
 // which hardly any worker reads, is at their end.

@@ -91,25 +91,44 @@ static bool copy_text(const uint8_t *from, size_t size, char *text)
     return memchr(text, '\0', size) == NULL;
 }
 
+// The context of its trace lies at the end of its block. One that makes no sense is
+// malformed as a text too.
+static bool copy_trace(const struct sp_local_circuit *circuit, struct asked *asked)
+{
+    const struct sp_slot_request *request = &asked->request;
+    struct sp_trace_context context;
+    const size_t size = request->trace_size;
+    asked->parent[0] = '\0';
+    asked->state[0] = '\0';
+    if (size == 0) {
+        return true;
+    }
+    if (size < sizeof context || size > SP_TRACE_MAX ||
+        !lies_within(circuit, request->name, SP_PARCEL_BLOCK)) {
+        return false;
+    }
+    const uint8_t *at = circuit->requests.base + request->name + SP_PARCEL_BLOCK - size;
+    memcpy(&context, at, sizeof context);
+    sp_traceparent_write(&context, (uint8_t *)asked->parent);
+    asked->parent[SP_TRACEPARENT_SIZE] = '\0';
+    return copy_text(at + sizeof context, size - sizeof context, asked->state);
+}
+
 static bool copy_texts(const struct sp_local_circuit *circuit, struct asked *asked)
 {
     const struct sp_slot_request *request = &asked->request;
-    const size_t trace = request->trace_size;
-    const size_t parent = trace < SP_TRACEPARENT_SIZE ? trace : SP_TRACEPARENT_SIZE;
     if (request->name_size > SP_TOOL_NAME_MAX ||
-        request->session_size > SP_SESSION_MAX || trace > SP_TRACE_MAX ||
+        request->session_size > SP_SESSION_MAX ||
         !lies_within(circuit,
                      request->name,
-                     (uint64_t)request->name_size + request->session_size + trace)) {
+                     (uint64_t)request->name_size + request->session_size)) {
         return false;
     }
     const uint8_t *name = circuit->requests.base + request->name;
     const uint8_t *session = name + request->name_size;
-    const uint8_t *context = session + request->session_size;
     return copy_text(name, request->name_size, asked->tool) &&
            copy_text(session, request->session_size, asked->session) &&
-           copy_text(context, parent, asked->parent) &&
-           copy_text(context + parent, trace - parent, asked->state);
+           copy_trace(circuit, asked);
 }
 
 // A time that is up is told by the pit, as every other one.

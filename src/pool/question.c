@@ -255,10 +255,10 @@ static void copy_texts(const struct sp_call *call,
     const struct sp_slice trace = sp_parcel_trace(store, call->parcel);
     memcpy(room->session, session.data, session.size);
     question->session = (struct sp_slice){room->session, session.size};
-    const struct sp_slice parent = {trace.data, SP_TRACEPARENT_SIZE};
-    if (trace.size > 0 && sp_traceparent_read(parent, &question->trace)) {
-        const size_t size = trace.size - SP_TRACEPARENT_SIZE;
-        memcpy(room->tracestate, trace.data + SP_TRACEPARENT_SIZE, size);
+    if (trace.size > 0) {
+        const size_t size = trace.size - SP_TRACE_CONTEXT;
+        memcpy(&question->trace, trace.data, SP_TRACE_CONTEXT);
+        memcpy(room->tracestate, trace.data + SP_TRACE_CONTEXT, size);
         question->tracestate = (struct sp_slice){room->tracestate, size};
     }
 }

@@ -284,14 +284,18 @@ static snakepit_err place_body(struct sp_store *store,
 static uint32_t
 place_trace(uint8_t *block, uint32_t before, const struct sp_request_text *text)
 {
-    const size_t room = SP_PARCEL_BLOCK - before - SP_TRACEPARENT_SIZE;
+    const size_t room = SP_PARCEL_BLOCK - before - SP_TRACE_CONTEXT;
     const size_t state = text->tracestate.size > room ? 0 : text->tracestate.size;
-    uint8_t *at = block + SP_PARCEL_BLOCK - SP_TRACEPARENT_SIZE - state;
-    sp_traceparent_write(text->trace, at);
+    uint8_t *at = block + SP_PARCEL_BLOCK - SP_TRACE_CONTEXT - state;
+    // As they were written just now: a load that spans several stores would wait for
+    // them.
+    memcpy(at, text->trace->trace, 16);
+    memcpy(at + 16, text->trace->span, 8);
+    at[24] = text->trace->flags;
     if (state > 0) {
-        memcpy(at + SP_TRACEPARENT_SIZE, text->tracestate.data, state);
+        memcpy(at + SP_TRACE_CONTEXT, text->tracestate.data, state);
     }
-    return SP_TRACEPARENT_SIZE + (uint32_t)state;
+    return SP_TRACE_CONTEXT + (uint32_t)state;
 }
 
 snakepit_err sp_parcel_fill(struct sp_store *store,

@@ -23,6 +23,9 @@
 #include "pool/loan.h"
 #include "telemetry/trace_context.h"
 
+_Static_assert(sizeof(struct sp_trace_context) == SP_TRACE_CONTEXT,
+               "workers read it as the layout has it");
+
 // A tensor in the segment, or in the memory of a client. Guarded by the store's lock.
 struct sp_share {
     struct sp_link link;  // in store->shares; of a client's not
@@ -65,8 +68,8 @@ static inline struct sp_slice sp_parcel_tool(const struct sp_store *store,
     return (struct sp_slice){store->segment.base + parcel->block, parcel->name_size};
 }
 
-// The session of its call, and, at the end of the block, the traceparent with its
-// tracestate; likewise.
+// The session of its call, and, at the end of the block, the context of its trace with
+// the tracestate; likewise.
 static inline struct sp_slice sp_parcel_session(const struct sp_store *store,
                                                 const struct sp_parcel *parcel)
 {

@@ -189,11 +189,12 @@ void sp_call_trace_again(struct sp_call *call, snakepit_err err)
     }
     sp_trace_new_span(trace->run);
     const struct sp_store *store = &call->pool->store;
-    const uint8_t *text = sp_parcel_trace(store, call->parcel).data;
-    struct sp_trace_context within = trace->call;
-    memcpy(within.span, trace->run, sizeof within.span);
-    sp_traceparent_write(&within,
-                         store->segment.base + (text - (uint8_t *)store->segment.base));
+    const struct sp_parcel *parcel = call->parcel;
+    uint8_t *within =
+        store->segment.base + parcel->block + SP_PARCEL_BLOCK - parcel->trace_size;
+    memcpy(within + offsetof(struct sp_trace_context, span),
+           trace->run,
+           sizeof trace->run);
 }
 
 void sp_call_trace_ended(struct sp_call *call)

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "telemetry/trace_context.h"
+#include "base/hex.h"
 
 static void put(struct sp_lines *lines, const char *text, size_t size)
 {

@@ -1,93 +1,66 @@
 // SPDX-License-Identifier: MIT
 #include "telemetry/trace_context.h"
 
+#include "base/hex.h"
+
 // Where the parts of a traceparent are.
 #define TRACE_AT 3u
 #define SPAN_AT  36u
 #define FLAGS_AT 53u
 
-// What each digit is worth, and a bit that other bytes do not have: so a text is read
-// without a branch for each of them.
-#define DIGIT 0x10
-
-static const uint8_t worth[256] = {
-    ['0'] = DIGIT | 0,
-    ['1'] = DIGIT | 1,
-    ['2'] = DIGIT | 2,
-    ['3'] = DIGIT | 3,
-    ['4'] = DIGIT | 4,
-    ['5'] = DIGIT | 5,
-    ['6'] = DIGIT | 6,
-    ['7'] = DIGIT | 7,
-    ['8'] = DIGIT | 8,
-    ['9'] = DIGIT | 9,
-    ['a'] = DIGIT | 10,
-    ['b'] = DIGIT | 11,
-    ['c'] = DIGIT | 12,
-    ['d'] = DIGIT | 13,
-    ['e'] = DIGIT | 14,
-    ['f'] = DIGIT | 15,
-};
-
-static bool read_hex(const uint8_t *digits, size_t count, uint8_t *bytes)
+// What stands around the ids. A later version may have more behind it, after another
+// dash, and only one flag that is known. False: it has not that form.
+static bool read_rest(struct sp_slice text, uint8_t *flags)
 {
-    uint8_t all = DIGIT;
-    for (size_t i = 0; i < count; i++) {
-        const uint8_t high = worth[digits[2 * i]];
-        const uint8_t low = worth[digits[2 * i + 1]];
-        all &= high & low;
-        bytes[i] = (uint8_t)(high << 4 | (low ^ DIGIT));
-    }
-    return all == DIGIT;
-}
-
-void sp_hex_write(const uint8_t *bytes, size_t count, uint8_t *digits)
-{
-    static const char of[] = "0123456789abcdef";
-    for (size_t i = 0; i < count; i++) {
-        digits[2 * i] = (uint8_t)of[bytes[i] >> 4];
-        digits[2 * i + 1] = (uint8_t)of[bytes[i] & 15];
-    }
-}
-
-static bool is_zero(const uint8_t *bytes, size_t count)
-{
-    static const uint8_t zero[16];
-    return memcmp(bytes, zero, count) == 0;
-}
-
-// A later version may have more behind it, after another dash.
-static bool has_its_form(struct sp_slice text, uint8_t version)
-{
-    if (version == 0xff || text.data[2] != '-' || text.data[SPAN_AT - 1] != '-' ||
-        text.data[FLAGS_AT - 1] != '-') {
+    const unsigned version = sp_hex_two(text.data);
+    const unsigned found = sp_hex_two(text.data + FLAGS_AT);
+    if (version >= 0xff || found > 0xff || text.data[TRACE_AT - 1] != '-' ||
+        text.data[FLAGS_AT - 1] != '-' ||
+        (text.size > SP_TRACEPARENT_SIZE &&
+         (version == 0 || text.data[SP_TRACEPARENT_SIZE] != '-'))) {
         return false;
     }
-    return text.size == SP_TRACEPARENT_SIZE ||
-           (version > 0 && text.data[SP_TRACEPARENT_SIZE] == '-');
+    *flags = found & (version == 0 ? SP_TRACE_FLAGS : SP_TRACE_SAMPLED);
+    return true;
+}
+
+// The same where it is as nearly all are: "00-" and "-00" to "-03".
+static bool read_usual_rest(struct sp_slice text, uint8_t *flags)
+{
+    *flags = text.data[FLAGS_AT + 1] ^ '0';
+    return text.size == SP_TRACEPARENT_SIZE && memcmp(text.data, "00-", 3) == 0 &&
+           memcmp(text.data + FLAGS_AT - 1, "-0", 2) == 0 && *flags <= SP_TRACE_FLAGS;
 }
 
 bool sp_traceparent_read(struct sp_slice text, struct sp_trace_context *context)
 {
-    struct sp_trace_context found;
-    uint8_t version;
-    if (text.size < SP_TRACEPARENT_SIZE || !read_hex(text.data, 1, &version) ||
-        !has_its_form(text, version) ||
-        !read_hex(text.data + TRACE_AT, sizeof found.trace, found.trace) ||
-        !read_hex(text.data + SPAN_AT, sizeof found.span, found.span) ||
-        !read_hex(text.data + FLAGS_AT, 1, &found.flags) ||
-        is_zero(found.trace, sizeof found.trace) ||
-        is_zero(found.span, sizeof found.span)) {
+    if (text.size < SP_TRACEPARENT_SIZE || text.data[SPAN_AT - 1] != '-') {
         return false;
     }
-    found.flags &= version == 0 ? SP_TRACE_FLAGS : SP_TRACE_SAMPLED;
-    *context = found;
+    uint8_t flags;
+    uint64_t wrong = 0;
+    const uint64_t trace[2] = {sp_hex_sixteen(text.data + TRACE_AT, &wrong),
+                               sp_hex_sixteen(text.data + TRACE_AT + 16, &wrong)};
+    const uint64_t span = sp_hex_sixteen(text.data + SPAN_AT, &wrong);
+    if (wrong != 0 || (trace[0] | trace[1]) == 0 || span == 0 ||
+        (!read_usual_rest(text, &flags) && !read_rest(text, &flags))) {
+        return false;
+    }
+    memcpy(context->trace, trace, sizeof trace);
+    memcpy(context->span, &span, sizeof span);
+    context->flags = flags;
     return true;
 }
 
 bool sp_span_read(struct sp_slice digits, uint8_t span[8])
 {
-    return digits.size == 16 && read_hex(digits.data, 8, span) && !is_zero(span, 8);
+    uint64_t wrong = 0;
+    if (digits.size != 16) {
+        return false;
+    }
+    const uint64_t bytes = sp_hex_sixteen(digits.data, &wrong);
+    memcpy(span, &bytes, sizeof bytes);
+    return wrong == 0 && bytes != 0;
 }
 
 void sp_traceparent_write(const struct sp_trace_context *context,

@@ -20,6 +20,7 @@
 #define SP_TRACE_SAMPLED 1u // flag: who calls records the trace
 #define SP_TRACE_FLAGS   3u // those that are passed on
 
+// Bytes alone: so it lies in the parcel of a call that belongs to a trace.
 struct sp_trace_context {
     uint8_t trace[16]; // never all zero, but where there is no context
     uint8_t span[8];   // never all zero
@@ -50,8 +51,5 @@ bool sp_tracestate_is_sound(struct sp_slice text);
 // The span of 16 digits, not all zero. False: they are none, and `span` may be
 // anything.
 bool sp_span_read(struct sp_slice digits, uint8_t span[8]);
-
-// `count` bytes as twice as many digits, in lower case.
-void sp_hex_write(const uint8_t *bytes, size_t count, uint8_t *digits);
 
 #endif

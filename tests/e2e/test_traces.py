@@ -11,6 +11,7 @@ from support import pool
 from support.apart import apart
 from support.grpcs import Peer, needs_grpc, stubs
 from support.host_tools import register
+from support.pit import Pit
 from support.served import Client, config, end, serve
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -116,7 +117,8 @@ def test_calls_that_a_tool_of_the_host_makes_go_on_with_its_trace(traced):
 @pytest.fixture(scope="module")
 def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     folder = tmp_path_factory.mktemp("traced")
-    daemon = serve(config(folder, adapter="traced.Traced"))
+    listen = ["127.0.0.1:0", {"address": f"unix:{folder}/local.sock", "door": "local"}]
+    daemon = serve(config(folder, {"listen": listen}, adapter="traced.Traced"))
     yield Client(daemon)
     end([daemon])
 
@@ -143,6 +145,19 @@ def test_a_malformed_one_of_http_counts_as_none(door, malformed):
 def test_a_tracestate_that_is_too_long_is_left_out(door):
     fields = {"traceparent": PARENT, "tracestate": "a" * 513}
     assert door.call("where", {}, **fields) == (200, [PARENT, "", PARENT])
+
+
+def test_the_local_door_hands_on_what_its_client_says(door):
+    address = next(url for url in door.daemon.urls(2) if url.startswith("unix:"))
+    session = "s" * 200
+    with Pit.connect(address) as pit:
+        assert pit.call("where", trace=(PARENT, STATE)) == GIVEN
+        assert pit.call("where", trace=(PARENT,), session=session)[0] == PARENT
+        assert pit.call("where") == NONE
+        with pit.stream("where_streamed", trace=(PARENT, STATE)) as stream:
+            assert list(stream) == [GIVEN, GIVEN]
+        fault = pit.fails("where", trace=("00-1",))
+        assert fault.err == "INVALID_ARGUMENT"
 
 
 @needs_grpc

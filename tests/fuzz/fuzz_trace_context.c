@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/hex.h"
 #include "fuzz.h"
 #include "telemetry/trace_context.h"
 

@@ -170,13 +170,13 @@ static void a_user_has_so_many_calls_under_way_and_no_more(void **state)
     assert_true(is_said("message", "max_calls_per_user"));
 }
 
-static void an_unknown_session_or_trace_is_refused_by_a_fault(void **state)
+static void a_trace_that_is_none_is_refused_by_a_fault(void **state)
 {
     (void)state;
     come_in();
     local_client_fill(&client, 0, "echo", args, sizeof args);
-    memcpy(client.requests.base + 4, "not a trace", 11);
-    client.view.slots[0].request.trace_size = 11;
+    memset(client.requests.base + SP_PARCEL_BLOCK - SP_TRACE_CONTEXT, 0, 24);
+    client.view.slots[0].request.trace_size = SP_TRACE_CONTEXT;
     struct sp_slot_result result;
     local_client_submit(&client, 0, 0);
     assert_true(local_client_await(&client, 0, &result));
@@ -205,6 +205,17 @@ static void long_name(struct sp_slot_request *request)
 static void long_trace(struct sp_slot_request *request)
 {
     request->trace_size = SP_TRACE_MAX + 1;
+}
+
+static void short_trace(struct sp_slot_request *request)
+{
+    request->trace_size = SP_TRACE_CONTEXT - 1;
+}
+
+static void trace_outside(struct sp_slot_request *request)
+{
+    request->name = client.requests.size - SP_PARCEL_BLOCK + 1;
+    request->trace_size = SP_TRACE_CONTEXT;
 }
 
 static void outside_body(struct sp_slot_request *request)
@@ -244,6 +255,8 @@ static void a_call_that_makes_no_sense_ends_the_connection(void **state)
                                                                      far_name,
                                                                      long_name,
                                                                      long_trace,
+                                                                     short_trace,
+                                                                     trace_outside,
                                                                      outside_body,
                                                                      large_body,
                                                                      no_call,
@@ -325,7 +338,7 @@ int main(void)
         test(a_client_that_goes_leaves_its_calls_cancelled),
         test(a_circuit_that_is_closed_cancels_its_calls_alone),
         test(a_user_has_so_many_calls_under_way_and_no_more),
-        test(an_unknown_session_or_trace_is_refused_by_a_fault),
+        test(a_trace_that_is_none_is_refused_by_a_fault),
         test(a_call_that_makes_no_sense_ends_the_connection),
         test(a_tensor_that_is_not_there_ends_the_connection),
         test(a_slot_that_is_not_free_ends_the_connection),
