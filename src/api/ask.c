@@ -184,23 +184,29 @@ static bool read_name(struct sp_exchange *exchange, struct sp_api_ask *ask)
            sp_api_ask_set_name(exchange, ask, value, "Snakepit-Call-Id");
 }
 
+void sp_api_ask_set_trace(struct sp_api_ask *ask,
+                          const struct sp_trace_context *trace,
+                          struct sp_slice state)
+{
+    sp_traceparent_write(trace, (uint8_t *)ask->traceparent);
+    ask->options.traceparent = ask->traceparent;
+    ask->options.tracestate = NULL;
+    if (sp_tracestate_is_sound(state)) {
+        memcpy(ask->tracestate, state.data, state.size);
+        ask->tracestate[state.size] = '\0';
+        ask->options.tracestate = ask->tracestate;
+    }
+}
+
 // A malformed one counts as none, as W3C Trace Context wants it; so does one of
 // several.
 static void read_trace(const struct sp_exchange *exchange, struct sp_api_ask *ask)
 {
-    struct sp_trace_context context;
-    const struct sp_slice parent =
-        sp_request_only_field(&exchange->request, "traceparent");
-    if (parent.data == NULL || !sp_traceparent_read(parent, &context)) {
-        return;
-    }
-    sp_traceparent_write(&context, (uint8_t *)ask->traceparent);
-    ask->options.traceparent = ask->traceparent;
-    const struct sp_slice state =
-        sp_request_only_field(&exchange->request, "tracestate");
-    if (state.data != NULL && sp_tracestate_is_sound(state)) {
-        memcpy(ask->tracestate, state.data, state.size);
-        ask->options.tracestate = ask->tracestate;
+    struct sp_trace_context trace;
+    if (sp_traceparent_read(sp_request_only_field(&exchange->request, "traceparent"),
+                            &trace)) {
+        sp_api_ask_set_trace(
+            ask, &trace, sp_request_only_field(&exchange->request, "tracestate"));
     }
 }
 

@@ -26,6 +26,11 @@ struct sp_api_ask {
     snakepit_message why;
 };
 
+// The trace that the call belongs to. A state that is not sound is left out.
+void sp_api_ask_set_trace(struct sp_api_ask *ask,
+                          const struct sp_trace_context *trace,
+                          struct sp_slice state);
+
 // False: it was refused, and the exchange is answered.
 bool sp_api_ask_read(struct sp_exchange *exchange,
                      const struct sp_params *params,

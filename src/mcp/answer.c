@@ -32,6 +32,7 @@ void sp_mcp_asked_free(void *asked)
     if (its != NULL) {
         sp_buf_fini(&its->id);
         sp_buf_fini(&its->token);
+        sp_buf_fini(&its->tracestate);
         snakepit_writer_free(its->args);
         sp_free(its);
     }

@@ -227,6 +227,31 @@ static bool read_arguments(const struct sp_mcp_read *read)
     return true;
 }
 
+// False: out of memory, and the call was refused. A malformed trace counts as none.
+static bool keep_trace(const struct sp_mcp_read *read)
+{
+    const struct sp_slice state = read->message.state;
+    struct sp_mcp_asked *asked = read->asked;
+    if (sp_traceparent_read(read->message.parent, &asked->trace) &&
+        sp_tracestate_is_sound(state) &&
+        sp_buf_append(&asked->tracestate, state.data, state.size) != SNAKEPIT_OK) {
+        refuse(read, "out of memory");
+        return false;
+    }
+    return true;
+}
+
+// What its message says goes before what the header fields say, those of all of a
+// batch.
+static void set_trace(const struct sp_mcp_asked *asked, struct sp_api_ask *ask)
+{
+    const struct sp_buf *state = &asked->tracestate;
+    if (sp_trace_is_one(&asked->trace)) {
+        sp_api_ask_set_trace(
+            ask, &asked->trace, (struct sp_slice){state->data, state->size});
+    }
+}
+
 static void
 submit(struct sp_exchange *exchange, struct sp_mcp_asked *asked, bool streams)
 {
@@ -243,6 +268,7 @@ submit(struct sp_exchange *exchange, struct sp_mcp_asked *asked, bool streams)
     ask.tool = asked->callee.tool;
     ask.args = asked->args;
     asked->args = NULL;
+    set_trace(asked, &ask);
     if (begun && ask.name.size == 0 && name_request(exchange, asked->to.id, name)) {
         ask.name = sp_slice_of_text(name);
     }
@@ -342,7 +368,8 @@ void sp_mcp_call(const struct sp_mcp_read *read)
 {
     if (!sp_mcp_is_there(&read->message.params)) {
         refuse(read, "params must be an object with the tool's name");
-    } else if (find_tool(read, &read->asked->callee) && read_arguments(read)) {
+    } else if (find_tool(read, &read->asked->callee) && read_arguments(read) &&
+               keep_trace(read)) {
         if (wants_progress(read)) {
             call_with_progress(read);
         } else {

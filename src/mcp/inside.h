@@ -14,6 +14,7 @@
 #include "mcp/reply.h"
 #include "mcp/session.h"
 #include "server/exchange.h"
+#include "telemetry/trace_context.h"
 
 // How long a pool may take to tell its tools: one that starts is waited for.
 #define SP_MCP_TABLES_MS 20000u
@@ -33,8 +34,10 @@ struct sp_mcp_asked {
 
     // Of tools/call.
     struct sp_mcp_callee callee;
-    snakepit_writer *args; // NULL: none
-    struct sp_buf token;   // JSON of progressToken; empty: nobody wants to know
+    snakepit_writer *args;         // NULL: none
+    struct sp_buf token;           // JSON of progressToken; empty: nobody wants to know
+    struct sp_trace_context trace; // that its message names
+    struct sp_buf tracestate;      // with it; empty: none
 };
 
 // The value of a body, of which a message is all, or one of a batch.

@@ -148,6 +148,8 @@ static struct sp_mcp_wrong read_params(const snakepit_reader *value,
                      "progressToken must be a whole number, or a text of at most 256 "
                      "bytes");
     }
+    (void)sp_mcp_text(&meta, "traceparent", &message->parent);
+    (void)sp_mcp_text(&meta, "tracestate", &message->state);
     (void)snakepit_reader_find(&meta, META_VERSION, &message->version);
     snakepit_reader capabilities;
     message->has_capabilities =

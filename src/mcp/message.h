@@ -55,6 +55,8 @@ struct sp_mcp_message {
     snakepit_reader version; // that `_meta` names: the client is of a revision without
                              // a handshake
     snakepit_reader token;   // `progressToken`: a text or a whole number
+    struct sp_slice parent;  // `traceparent`; empty: none
+    struct sp_slice state;   // `tracestate`
     bool has_capabilities;   // `_meta` names them
 };
 

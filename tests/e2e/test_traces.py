@@ -147,6 +147,36 @@ def test_a_tracestate_that_is_too_long_is_left_out(door):
     assert door.call("where", {}, **fields) == (200, [PARENT, "", PARENT])
 
 
+def ask_by_mcp(door: Client, meta: dict[str, object], tool: str = "where", **fields):
+    params = {"name": f"text.{tool}", "arguments": {}, "_meta": meta}
+    request = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+    accept = "application/json, text/event-stream"
+    return door.ask("POST", "/mcp", request, Accept=accept, **fields)
+
+
+def by_mcp(door: Client, meta: dict[str, object], **fields):
+    _, answer = ask_by_mcp(door, meta, **fields)
+    return answer["result"]["structuredContent"]["result"]
+
+
+def test_mcp_hands_on_what_a_message_says_of_its_trace(door):
+    meta = {"traceparent": PARENT, "tracestate": STATE}
+    assert by_mcp(door, meta) == GIVEN
+    assert by_mcp(door, {"traceparent": PARENT}) == [PARENT, "", PARENT]
+    assert by_mcp(door, {"tracestate": STATE}) == NONE
+    assert by_mcp(door, {"traceparent": "00-1", "tracestate": STATE}) == NONE
+    assert by_mcp(door, {"traceparent": 7, "tracestate": []}) == NONE
+    assert by_mcp(door, {**meta, "tracestate": "a" * 513}) == [PARENT, "", PARENT]
+
+
+def test_of_mcp_the_message_goes_before_the_header_fields(door):
+    other = f"00-{TRACE[::-1]}-{SPAN}-00"
+    fields = {"traceparent": other, "tracestate": "other=1"}
+    assert by_mcp(door, {}, **fields) == [other, "other=1", other]
+    assert by_mcp(door, {"traceparent": PARENT}, **fields) == [PARENT, "", PARENT]
+    assert by_mcp(door, {"traceparent": "00-1"}, **fields) == [other, "other=1", other]
+
+
 def test_the_local_door_hands_on_what_its_client_says(door):
     address = next(url for url in door.daemon.urls(2) if url.startswith("unix:"))
     session = "s" * 200

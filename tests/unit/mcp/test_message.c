@@ -47,11 +47,14 @@ static void a_request_has_a_method_and_an_id(void **state)
     assert_int_equal(
         read_code("{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"tools/call\","
                   "\"params\":{\"name\":\"a.b\",\"_meta\":{"
-                  "\"progressToken\":\"t\"}}}"),
+                  "\"progressToken\":\"t\",\"traceparent\":\"00-\","
+                  "\"tracestate\":\"a=b\"}}}"),
         0);
     assert_int_equal(message.kind, SP_MCP_REQUEST);
     assert_int_equal(message.method, SP_MCP_TOOLS_CALL);
     assert_true(sp_mcp_is(sp_mcp_text_at(&message.token), "t"));
+    assert_true(sp_mcp_is(message.parent, "00-"));
+    assert_true(sp_mcp_is(message.state, "a=b"));
     struct sp_slice name;
     assert_true(sp_mcp_text(&message.params, "name", &name));
     assert_true(sp_mcp_is(name, "a.b"));
