@@ -16,7 +16,8 @@
 #include "server/grant.h"
 #include "server/server.h"
 
-#define LIMIT       100u // calls of an answer, where nobody says how many
+#define WAITING     "waiting" // `line` and `worker`
+#define LIMIT       100u      // calls of an answer, where nobody says how many
 #define LIMIT_MOST  1000u
 #define RECORDED_MS 60000u
 
@@ -104,7 +105,8 @@ static bool is_word(struct sp_slice value, const char *word)
 
 static bool read_state(struct listing *listing, struct sp_slice value)
 {
-    static const char *const states[] = {"line", "worker", "running", "stopping"};
+    static const char *const states[] = {
+        "line", "worker", "running", "stopping", WAITING};
     for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
         if (is_word(value, states[i])) {
             memcpy(listing->state, states[i], strlen(states[i]) + 1);
@@ -113,7 +115,7 @@ static bool read_state(struct listing *listing, struct sp_slice value)
     }
     return value.data == NULL ||
            refuse(listing->exchange,
-                  "state is one of line, worker, running and stopping");
+                  "state is one of line, worker, running, stopping and " WAITING);
 }
 
 static bool read_flag(struct listing *listing, const char *name, bool *flag)
@@ -198,11 +200,18 @@ static void write_session(snakepit_writer *writer, const char *session, bool tol
     sp_pair_text(writer, "session", told && session[0] != '\0' ? session : NULL);
 }
 
+// Of those that wait some have a worker.
+static bool is_wanted(const char *wanted, const char *state)
+{
+    return wanted[0] == '\0' || strcmp(wanted, state) == 0 ||
+           (strcmp(wanted, WAITING) == 0 &&
+            (strcmp(state, "line") == 0 || strcmp(state, "worker") == 0));
+}
+
 static void take_call(void *user, const snakepit_call_info *call)
 {
     struct listing *listing = user;
-    const bool wanted =
-        listing->state[0] == '\0' || strcmp(listing->state, call->state) == 0;
+    const bool wanted = is_wanted(listing->state, call->state);
     snakepit_writer *writer = NULL;
     if (wanted && listing->items.count < listing->limit) {
         writer = sp_items_begin(&listing->items);

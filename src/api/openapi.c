@@ -109,7 +109,7 @@ static const struct more more[SP_ROUTES] = {
                             "state",
                             "false",
                             "{\"enum\":[\"line\",\"worker\",\"running\","
-                            "\"stopping\"]}"),
+                            "\"stopping\",\"waiting\"]}"),
                         "",
                         ANSWER("200", "Some calls.", VALUE)},
     [SP_ROUTE_recent_calls] = {POOL_QUERY

@@ -278,11 +278,12 @@ static bool await_events(struct top *top, uint64_t count, bool json, int *status
     return *status == SP_CLI_EXIT_OK;
 }
 
-// Rates are known once there was time for some.
+// Rates are known once there was time for some; calls that wait are told apart.
 static int print_once(struct top *top, bool json)
 {
     int status = SP_CLI_EXIT_OK;
-    if (await_events(top, 2, json, &status)) {
+    top->feed.looks_at_calls = true;
+    if (await_events(top, 3, json, &status)) {
         snakepit_err err = sp_top_print_once(top->cli, &top->feed.model, json);
         sp_cli_flush(top->cli);
         status = err == SNAKEPIT_OK ? status : sp_cli_report(top->cli, err, "", json);

@@ -70,7 +70,7 @@ static void end(struct sp_top_feed *feed, struct sp_cli_result *result)
     feed->broke = SNAKEPIT_OK;
 }
 
-// ---- Calls in line ----------------------------------------------------------------
+// ---- Calls that wait --------------------------------------------------------------
 
 // The stream has none of them, for there may be very many.
 static void end_look(struct sp_top_feed *feed)
@@ -87,8 +87,8 @@ static void end_look(struct sp_top_feed *feed)
 
 static void look_at_calls(struct sp_top_feed *feed)
 {
-    static const struct sp_cli_order order = {.method = "GET",
-                                              .path = "/v1/calls?state=line&limit=200"};
+    static const struct sp_cli_order order = {
+        .method = "GET", .path = "/v1/calls?state=waiting&limit=200"};
     snakepit_message why;
     if (feed->look != NULL && sp_cli_pending_is_done(feed->look)) {
         end_look(feed);

@@ -20,7 +20,7 @@ struct sp_top_feed {
     bool paused;                    // none is wanted
     uint64_t events;                // that have come
     uint64_t heard_ns;              // when the last one did; CLOCK_MONOTONIC
-    bool looks_at_calls;            // those in line are asked for, too
+    bool looks_at_calls;            // those that wait are asked for, too
     struct sp_cli_pending *look;    // which is under way; NULL: none is
     uint64_t looked_ns;             // when it began
     uint64_t retry_ns;              // when it is tried again

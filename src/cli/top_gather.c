@@ -9,7 +9,7 @@
 #include "payload/pairs.h"
 #include "payload/writer.h"
 
-#define WAITING_PAIRS   7u
+#define WAITING_PAIRS   8u
 #define CALL_PAIRS      9u
 #define TOOL_PAIRS      9u
 #define IDLE_TOOL_PAIRS 5u // of one whose calls have not ended
@@ -173,7 +173,9 @@ static snakepit_err take_waiting(struct gathering *gathering,
     put_span(writer, "session", sp_cli_value_text(&call, "session"));
     put_number(
         writer, "waited_us", sp_cli_value_number(&call, "since_us") + passed_ms * 1000);
-    sp_pair_text(writer, "outcome", "in line");
+    const uint64_t worker = sp_cli_value_number(&call, "worker");
+    put_number(writer, "worker", worker);
+    sp_pair_text(writer, "outcome", worker == 0 ? "in line" : "in worker");
     sp_pair_bool(writer, "runs", true);
     return take_written(gathering);
 }

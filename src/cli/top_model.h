@@ -42,7 +42,7 @@ struct sp_top_model {
     struct sp_top_list tools; // an older daemon tells none
     struct sp_top_list ended; // calls, in the order in which they came
     struct sp_top_list deaths;
-    struct sp_top_list waiting; // calls in line, when they were last asked for
+    struct sp_top_list waiting; // calls that have not begun, when last asked for
 };
 
 // Takes one event: `name` is "snapshot" or "delta", what has another name is passed

@@ -7,7 +7,7 @@
 #include "cli/top_table.h"
 #include "payload/writer.h"
 
-#define PAIRS 7u
+#define PAIRS 8u
 
 // ---- Tables -----------------------------------------------------------------------
 
@@ -74,6 +74,7 @@ static snakepit_err print_object(struct sp_cli *cli, const struct sp_top_model *
     write_list(writer, "pools", &model->pools);
     write_list(writer, "workers", &model->workers);
     write_list(writer, "calls", &model->ended);
+    write_list(writer, "waiting", &model->waiting);
     write_list(writer, "deaths", &model->deaths);
     snakepit_err err = sp_cli_print_json(cli, writer);
     snakepit_writer_free(writer);

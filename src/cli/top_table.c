@@ -156,7 +156,7 @@ static enum sp_top_mood mood_of(const char *text)
         {"stuck", SP_TOP_BAD},       {"unhealthy", SP_TOP_BAD},
         {"cancelled", SP_TOP_WARNS}, {"unknown", SP_TOP_FADED},
         {"isolated", SP_TOP_WARNS},  {"asking", SP_TOP_GOOD},
-        {"in line", SP_TOP_WARNS},
+        {"in line", SP_TOP_WARNS},   {"in worker", SP_TOP_WARNS},
     };
     for (size_t i = 0; i < sizeof moods / sizeof moods[0]; i++) {
         if (strcasecmp(moods[i].text, text) == 0) {

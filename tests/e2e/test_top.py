@@ -379,6 +379,22 @@ def test_one_snapshot_is_one_object(daemon):
     assert [row["state"] for row in value["workers"]] == ["READY"] * 3
 
 
+def test_one_snapshot_has_calls_that_wait(daemon, tmp_path):
+    asked = Asked(daemon, "pid")
+    with Waiting(daemon, tmp_path / "a"), Waiting(daemon, tmp_path / "b"):
+        asked.thread.start()
+        client = Client(daemon)
+        path = "/v1/calls?state=waiting"
+        eventually(lambda: client.ask("GET", path)[1]["calls"], "the call is there")
+        done = run("top", "--once", "--connect", daemon.urls()[0])
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "in line" in done.stdout.split("\n\n")[2]
+        done = run("top", "--once", "--json", "--connect", daemon.urls()[0])
+        (call,) = json.loads(done.stdout)["waiting"]
+        assert (call["tool"], call["state"]) == ("pid", "line")
+    asked.thread.join()
+
+
 def test_what_is_no_terminal_is_told(daemon):
     done = run("top", "--connect", daemon.urls()[0])
     assert (done.returncode, done.stdout) == (2, "")

@@ -201,7 +201,7 @@ static void calls_in_line_come_behind_those_that_run(void **state)
                 &made.model,
                 sp_slice_of_text("{\"calls\":[{\"call\":70,\"pool\":\"text\",\"tool\":"
                                  "\"order\",\"state\":\"line\",\"since_us\":500000},{"
-                                 "\"call\":71}]}")),
+                                 "\"call\":71,\"worker\":3,\"state\":\"worker\"}]}")),
             SNAKEPIT_OK);
     }
     made.choice.now_ms += 250;
@@ -209,6 +209,9 @@ static void calls_in_line_come_behind_those_that_run(void **state)
     assert_column(&made, "call", "4096 5000 5001 70 71 11 10");
     assert_cell(&made, 3, "state", "in line");
     assert_cell(&made, 3, "waited", "750ms");
+    assert_cell(&made, 3, "worker", "");
+    assert_cell(&made, 4, "state", "in worker");
+    assert_cell(&made, 4, "worker", "3");
     assert_true(sp_top_table_line(&made.table, 3)->about.runs);
     assert_int_equal(
         sp_top_model_take_waiting(&made.model, sp_slice_of_text("{\"calls\":[]}")),
