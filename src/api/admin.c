@@ -202,11 +202,22 @@ struct sp_api_reload {
     _Atomic bool waited; // for, by the exchange
 };
 
-// The client hears why one failed, if it still waits.
+// The client hears why one failed, if it still waits; so does who reads the log later.
 static void log_reload(const struct sp_api_reload *reload)
 {
     const struct sp_api *api = reload->api;
-    if (api->log != NULL && reload->err == SNAKEPIT_OK) {
+    if (api->log == NULL) {
+        return;
+    }
+    if (reload->err != SNAKEPIT_OK) {
+        sp_log(api->log,
+               serve_reload_failed,
+               .by = "http",
+               .client = reload->client,
+               .error = snakepit_err_name(reload->err),
+               .because = reload->why.text,
+               .then = "nothing has changed");
+    } else {
         sp_log(api->log,
                serve_reloaded,
                .file = api->path,

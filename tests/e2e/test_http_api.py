@@ -408,6 +408,8 @@ def test_the_configuration_is_read_again(start, tmp_path):
     status, value = client.ask("POST", "/v1/pools:reload")
     assert (status, value["error"]["name"]) == (400, "INVALID_CONFIG")
     assert "daemon.yaml" in value["detail"]
+    told = client.daemon.logged("serve.reload_failed")
+    assert "by=http" in told and "daemon.yaml" in told
 
 
 # ---- Probes -------------------------------------------------------------------------

@@ -51,6 +51,13 @@ static void serve_all(struct side *side)
     }
 }
 
+// As if that time had passed since calls were refused, and since that was told.
+static void pass(struct sp_crowd *crowd, uint64_t ns)
+{
+    crowd->refused_at -= ns;
+    crowd->refuses_told_at -= crowd->refuses_told_at != 0 ? ns : 0;
+}
+
 static void what_is_busy_and_what_is_refused_is_told_once(void **state)
 {
     static struct outcome outcomes[6];
@@ -68,9 +75,15 @@ static void what_is_busy_and_what_is_refused_is_told_once(void **state)
     for (int i = 3; i < 6; i++) {
         assert_int_equal(submit(&outcomes[i]), SNAKEPIT_SATURATED);
     }
+    sp_crowd_look(fixture.pool);
+    assert_int_equal(line_count, 1); // more may come
+    pass(&fixture.pool->crowd, SP_NS_PER_S);
+    sp_crowd_look(fixture.pool);
     assert_int_equal(line_count, 2);
     assert_string_equal(lines[1],
-                        "pool.saturated pool=unit refused=1 waiting=2 capacity=1");
+                        "pool.saturated pool=unit refused=3 waiting=2 capacity=1");
+    sp_crowd_look(fixture.pool);
+    assert_int_equal(line_count, 2);
     serve_all(side);
 }
 
@@ -121,12 +134,20 @@ static void what_was_not_told_is_counted_the_next_time(void **state)
     for (int i = 3; i < 6; i++) {
         assert_int_equal(submit(&outcomes[i]), SNAKEPIT_SATURATED);
     }
+    pass(&fixture.pool->crowd, SP_NS_PER_S);
+    sp_crowd_look(fixture.pool);
     assert_int_equal(line_count, 2);
-    fixture.pool->crowd.refuses_told_at -= 10 * SP_NS_PER_S;
-    assert_int_equal(submit(&outcomes[6]), SNAKEPIT_SATURATED);
+    for (int i = 6; i < 8; i++) {
+        assert_int_equal(submit(&outcomes[i]), SNAKEPIT_SATURATED);
+    }
+    pass(&fixture.pool->crowd, 9 * SP_NS_PER_S);
+    sp_crowd_look(fixture.pool);
+    assert_int_equal(line_count, 2);
+    pass(&fixture.pool->crowd, SP_NS_PER_S);
+    sp_crowd_look(fixture.pool);
     assert_int_equal(line_count, 3);
     assert_string_equal(lines[2],
-                        "pool.saturated pool=unit refused=3 waiting=2 capacity=1");
+                        "pool.saturated pool=unit refused=2 waiting=2 capacity=1");
     serve_all(side);
 }
 
