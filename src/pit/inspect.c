@@ -191,16 +191,23 @@ static void take_cause(void *user,
     }
 }
 
+enum bad_end { ENDS_FAILED, ENDS_LATE, ENDS_DEAD };
+
 // What its tool has ended, or should have.
-static bool is_of_tool(const struct sp_kept_call *kept, bool late, uint64_t since_us)
+static bool
+is_of_tool(const struct sp_kept_call *kept, enum bad_end how, uint64_t since_us)
 {
     const snakepit_err err = (snakepit_err)kept->row.err;
-    const bool ran = kept->row.executor != SP_EXECUTOR_NONE;
-    const bool was_late = err == SNAKEPIT_DEADLINE_EXCEEDED;
-    const bool failed = err != SNAKEPIT_OK && err != SNAKEPIT_CANCELLED && !was_late &&
-                        err != SNAKEPIT_WORKER_DIED && err != SNAKEPIT_WORKER_LOST &&
-                        err != SNAKEPIT_PROTOCOL;
-    return ran && (late ? was_late : failed) && kept->row.ended_us >= since_us;
+    enum bad_end end = ENDS_FAILED;
+    if (kept->row.executor == SP_EXECUTOR_NONE || kept->row.ended_us < since_us ||
+        err == SNAKEPIT_OK || err == SNAKEPIT_CANCELLED ||
+        err == SNAKEPIT_WORKER_LOST || err == SNAKEPIT_PROTOCOL) {
+        return false;
+    }
+    if (err == SNAKEPIT_DEADLINE_EXCEEDED || err == SNAKEPIT_WORKER_DIED) {
+        end = err == SNAKEPIT_WORKER_DIED ? ENDS_DEAD : ENDS_LATE;
+    }
+    return end == how;
 }
 
 static bool have_one_tool(const struct sp_kept_call *a, const struct sp_kept_call *b)
@@ -210,17 +217,18 @@ static bool have_one_tool(const struct sp_kept_call *a, const struct sp_kept_cal
 }
 
 // The newest call of the tool that most of them are of; NULL: there is none.
-static const struct sp_kept_call *
-most_of(const struct sp_kept_call *rows, size_t count, bool late, uint64_t since_us)
+static const struct sp_kept_call *most_of(const struct sp_kept_call *rows,
+                                          size_t count,
+                                          enum bad_end how,
+                                          uint64_t since_us)
 {
     const struct sp_kept_call *found = NULL;
     uint32_t most = 0;
     for (size_t i = count; i > 0; i--) {
         const struct sp_kept_call *row = &rows[i - 1];
         uint32_t same = 0;
-        for (size_t j = 0; j < i && is_of_tool(row, late, since_us); j++) {
-            same +=
-                have_one_tool(row, &rows[j]) && is_of_tool(&rows[j], late, since_us);
+        for (size_t j = 0; j < i && is_of_tool(row, how, since_us); j++) {
+            same += have_one_tool(row, &rows[j]) && is_of_tool(&rows[j], how, since_us);
         }
         found = same > most ? row : found;
         most = same > most ? same : most;
@@ -250,8 +258,9 @@ static snakepit_err look_at_tools(struct sp_pit_pool *place,
         (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / SP_NS_PER_US;
     const uint64_t since_us = now_us - looked->facts.last.over_ms * 1000;
     const size_t count = sp_pool_kept(place->pool, 0, rows, SP_RECENT_KEPT);
-    name_tool(most_of(rows, count, false, since_us), &looked->facts.fails);
-    name_tool(most_of(rows, count, true, since_us), &looked->facts.late);
+    name_tool(most_of(rows, count, ENDS_FAILED, since_us), &looked->facts.fails);
+    name_tool(most_of(rows, count, ENDS_LATE, since_us), &looked->facts.late);
+    name_tool(most_of(rows, count, ENDS_DEAD, since_us), &looked->facts.dies);
     sp_free(rows);
     return SNAKEPIT_OK;
 }

@@ -169,10 +169,13 @@ static void judge_workers(const struct sp_pool_facts *facts,
         struct sp_verdict *found =
             find(verdicts, SP_VERDICT_DEATHS, SP_VERDICT_WARNING, "");
         SAY(found->what,
-            "in the last %s %" PRIu64 " workers have died, in %" PRIu64 " calls%s%s",
+            "in the last %s %" PRIu64 " workers have died, in %" PRIu64
+            " calls%s%s%s%s",
             span_of(facts).text,
             last->deaths,
             last->calls,
+            facts->dies.name[0] != '\0' ? "; most of them ran " : "",
+            facts->dies.name,
             facts->cause[0] != '\0' ? "; the last one: " : "",
             facts->cause);
         SAY(found->remedy,
@@ -296,10 +299,11 @@ static void judge_full_line(const struct sp_pool_facts *facts,
     struct sp_verdict *found = find(
         verdicts, SP_VERDICT_LINE_FULL, SP_VERDICT_ERROR, instead == NULL ? key : "");
     SAY(found->what,
-        "in the last %s %" PRIu64 " calls were refused: the line of %" PRIu32
-        " was full",
+        "in the last %s %" PRIu64 " of %" PRIu64
+        " calls were refused: the line of %" PRIu32 " was full",
         span_of(facts).text,
         facts->last.refused,
+        facts->last.calls,
         facts->max_queue);
     if (instead != NULL) {
         SAY(found->remedy, "%s", instead);
@@ -529,8 +533,7 @@ static void judge_use(const struct sp_pool_facts *facts, struct sp_verdicts *ver
         facts->last.runs < CALLS_ENOUGH || facts->last.lived_ms < LIVED_MS;
     const bool told = // of what it comes from, or what helps
         has(verdicts, SP_VERDICT_LINE_FULL) || has(verdicts, SP_VERDICT_LINE_LONG) ||
-        has(verdicts, SP_VERDICT_DEATHS) || has(verdicts, SP_VERDICT_LATE) ||
-        has(verdicts, SP_VERDICT_TAKES_TURNS);
+        has(verdicts, SP_VERDICT_TAKES_TURNS) || instead_of_workers(verdicts) != NULL;
     if (too_few || told) {
         return;
     }

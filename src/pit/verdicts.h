@@ -68,6 +68,7 @@ struct sp_pool_facts {
     // Of the calls that were told last.
     struct sp_tool_named fails; // the tool that fails most
     struct sp_tool_named late;  // the tool that is late most
+    struct sp_tool_named dies;  // the tool that most calls ran whose workers died
 };
 
 enum sp_verdict_code {

@@ -147,6 +147,20 @@ def test_a_tool_that_fails_is_named_with_its_error(start):
     assert "calls --failed" in told["calls.fail"]["remedy"]
 
 
+def test_what_workers_die_of_is_told_with_the_tool_they_ran(tmp_path):
+    daemon = serve(config(tmp_path))
+    try:
+        for _ in range(3):
+            status, _ = Client(daemon).call("die", {})
+            assert status == 503
+        eventually(lambda: "workers.die" in verdicts(daemon)[0], "it is told")
+        what = verdicts(daemon)[0]["workers.die"]["what"]
+        assert "3 calls; most of them ran die; the last one: " in what
+        assert "3" in what.rpartition("the last one: ")[2]
+    finally:
+        end([daemon])
+
+
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="BLAS takes one thread")
 def test_threads_of_blas_that_compute_beside_each_other_are_named(tmp_path):
     daemon = serve(

@@ -167,6 +167,10 @@ static void one_answer_has_one_remedy(void **state)
     ROW(facts.last.refused = 1; facts.stats.total_memory = 14 * GIB;
         facts.stats.memory_per_process = 7 * GIB,
         "error line.full =; warning memory.machine pool_size=1");
+    ROW(facts.last.ran_ms = 390000; facts.stats.total_memory = 14 * GIB;
+        facts.stats.memory_per_process = 7 * GIB, "warning memory.machine pool_size=1");
+    ROW(facts.last.ran_ms = 4000; facts.stats.total_memory = 14 * GIB;
+        facts.stats.memory_per_process = 7 * GIB, "warning memory.machine pool_size=1");
 }
 
 static void what_is_told_says_over_which_time(void **state)
@@ -206,6 +210,11 @@ static void what_is_told_names_tools_and_causes(void **state)
     assert_string_equal(what_of(&facts, SP_VERDICT_DEATHS),
                         "in the last 5 min 12 workers have died, in 1000 calls; the "
                         "last one: killed by signal 11 (SIGSEGV)");
+    facts.dies = (struct sp_tool_named){.name = "crash"};
+    assert_string_equal(what_of(&facts, SP_VERDICT_DEATHS),
+                        "in the last 5 min 12 workers have died, in 1000 calls; most "
+                        "of them ran crash; the last one: killed by signal 11 "
+                        "(SIGSEGV)");
     facts.last.late = 18;
     facts.late = (struct sp_tool_named){.name = "sleep"};
     assert_string_equal(what_of(&facts, SP_VERDICT_LATE),
