@@ -38,11 +38,48 @@ add_choices(struct sp_buf *text, const struct sp_option *option, uint32_t bits)
     return err == SNAKEPIT_OK ? add(text, "]") : err;
 }
 
+// Whether YAML takes it for a text as it is, also between brackets.
+static bool is_plain(const char *value)
+{
+    static const char first[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                "0123456789/._";
+    static const char signs[] = "-+=@%~^ ";
+    const size_t size = strlen(value);
+    if (size == 0 || strchr(first, value[0]) == NULL || value[size - 1] == ' ') {
+        return false;
+    }
+    for (size_t i = 1; i < size; i++) {
+        const bool colon =
+            value[i] == ':' && value[i + 1] != ' ' && value[i + 1] != '\0';
+        if (!colon && strchr(first, value[i]) == NULL &&
+            strchr(signs, value[i]) == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static snakepit_err add_scalar(struct sp_buf *text, const char *value)
+{
+    if (is_plain(value)) {
+        return add(text, value);
+    }
+    snakepit_err err = add(text, "\"");
+    for (const char *at = value; *at != '\0' && err == SNAKEPIT_OK; at++) {
+        const unsigned byte = (unsigned char)*at;
+        err = byte < ' ' || byte == 0x7f    ? sp_buf_printf(text, "\\x%02x", byte)
+              : byte == '"' || byte == '\\' ? sp_buf_printf(text, "\\%c", *at)
+                                            : sp_buf_append(text, at, 1);
+    }
+    return err == SNAKEPIT_OK ? add(text, "\"") : err;
+}
+
 static snakepit_err add_texts(struct sp_buf *text, const struct sp_texts *texts)
 {
     snakepit_err err = add(text, "[");
     for (size_t i = 0; i < texts->count && err == SNAKEPIT_OK; i++) {
-        err = sp_buf_printf(text, "%s%s", i > 0 ? ", " : "", texts->items[i]);
+        err = add(text, i > 0 ? ", " : "");
+        err = err == SNAKEPIT_OK ? add_scalar(text, texts->items[i]) : err;
     }
     return err == SNAKEPIT_OK ? add(text, "]") : err;
 }
@@ -53,11 +90,12 @@ add_pairs(struct sp_buf *text, const struct sp_pairs *pairs, bool with_values)
     snakepit_err err = add(text, "{");
     for (size_t i = 0; i < pairs->count && err == SNAKEPIT_OK; i++) {
         const struct sp_pair *pair = &pairs->items[i];
-        err = sp_buf_printf(text,
-                            "%s%s: %s",
-                            i > 0 ? ", " : "",
-                            pair->name,
-                            with_values ? pair->value : "…");
+        err = add(text, i > 0 ? ", " : "");
+        err = err == SNAKEPIT_OK ? add_scalar(text, pair->name) : err;
+        err = err == SNAKEPIT_OK ? add(text, ": ") : err;
+        if (err == SNAKEPIT_OK) {
+            err = with_values ? add_scalar(text, pair->value) : add(text, "…");
+        }
     }
     return err == SNAKEPIT_OK ? add(text, "}") : err;
 }
@@ -127,6 +165,47 @@ static snakepit_err add_duration(struct sp_buf *text, uint64_t ms)
     return add(text, shown);
 }
 
+// Whether a value, and be it its default, is not one that a file could say: "no limit",
+// or a map that is off.
+static bool is_zero(const void *field, size_t size)
+{
+    const uint8_t *bytes = field;
+    return size == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0);
+}
+
+static bool is_off(const struct sp_option *option, const void *field)
+{
+    switch (option->kind) {
+    case SP_KIND_SANDBOX:
+        return is_zero(field, sizeof(struct sp_sandbox));
+    case SP_KIND_RETRY:
+        return is_zero(field, sizeof(struct sp_retry_keys));
+    case SP_KIND_BREAKER:
+        return is_zero(field, sizeof(struct sp_breaker_keys));
+    case SP_KIND_DEVICES:
+        return is_zero(field, sizeof(struct sp_devices));
+    default:
+        return false;
+    }
+}
+
+static bool is_unset(const struct sp_option *option, const void *field)
+{
+    const struct sp_texts *texts = field;
+    switch (option->kind) {
+    case SP_KIND_INTEGER:
+        return option->fixed == NULL && option->minimum > 0 &&
+               is_zero(field, sizeof(uint32_t));
+    case SP_KIND_SIZE:
+        return option->fixed == NULL && option->minimum > 0 &&
+               is_zero(field, sizeof(uint64_t));
+    case SP_KIND_TEXTS:
+        return option->fixed == NULL && texts->items == NULL;
+    default:
+        return false;
+    }
+}
+
 // ---- Any of them ----------------------------------------------------------------
 
 static bool is_secret(const struct sp_option *option)
@@ -155,7 +234,7 @@ add_text(struct sp_buf *text, const struct sp_option *option, const void *field)
     if (!none && is_secret(option)) {
         return add(text, strcmp(*value, "{}") == 0 ? "{}" : HIDDEN);
     }
-    return none ? SNAKEPIT_OK : add(text, *value);
+    return none ? SNAKEPIT_OK : add_scalar(text, *value);
 }
 
 static snakepit_err
@@ -179,8 +258,11 @@ sp_option_show(const struct sp_option *option, const void *target, struct sp_buf
 {
     enum sp_scope scope;
     const void *field = field_of(option, target);
+    if (is_unset(option, field)) {
+        return SNAKEPIT_OK;
+    }
     if (sp_option_is_group(option, &scope)) {
-        return add_group(text, scope, field);
+        return is_off(option, field) ? add(text, "off") : add_group(text, scope, field);
     }
     switch (option->kind) {
     case SP_KIND_BOOLEAN:
