@@ -42,7 +42,7 @@ function inFlight() {
       { name: "Tool", show: (row) => row.tool, by: (row) => row.tool },
       { name: "State", show: (row) => badge(STATES[row.state] ?? row.state), by: (row) => row.state },
       { name: "For", show: (row) => duration(row.since_us / 1e6), by: (row) => row.since_us, number: true },
-      { name: "Action", show: (row) => cancelButton(row.call) },
+      { name: "Action", show: (row) => cancelButton(row.call), action: true },
       { name: "Pool", show: (row) => poolLink(row.pool), by: (row) => row.pool },
       { name: "Worker", show: (row) => workerLink(row.worker ?? 0), by: (row) => row.worker ?? 0 },
       { name: "Executor", show: (row) => String(row.executor ?? "–"), number: true },

@@ -79,7 +79,7 @@ export const sessions = {
           },
           { name: "Values", show: (row) => count(row.values), by: (row) => row.values, number: true },
           { name: "Size", show: (row) => bytes(row.bytes), by: (row) => row.bytes, number: true },
-          { name: "Action", show: (row) => endButton(row.session) },
+          { name: "Action", show: (row) => endButton(row.session), action: true },
         ],
       }),
       turns(),

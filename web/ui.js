@@ -76,6 +76,7 @@ export function section(title, ...children) {
  * @property {(row: Row) => Child} show
  * @property {(row: Row) => number | string} [by]  what it is sorted by
  * @property {boolean} [number]
+ * @property {boolean} [action]  its buttons stay in sight where the table is wider than the page
  */
 
 /**
@@ -87,6 +88,11 @@ const orders = new Map();
 /** How many rows of a table are shown, if they are more. @type {Map<string, number>} */
 const lengths = new Map();
 
+/** @template Row @param {Column<Row>} column */
+function classOf(column) {
+  return column.number ? "number" : column.action ? "action" : null;
+}
+
 /** @template Row @param {string} id @param {Column<Row>} column @param {number} at */
 function heading(id, column, at) {
   const order = orders.get(id);
@@ -96,7 +102,7 @@ function heading(id, column, at) {
     page.redraw();
   };
   const mark = sorted === null ? "" : sorted === "descending" ? " ↓" : " ↑";
-  return h("th", { scope: "col", class: column.number ? "number" : null, "aria-sort": sorted },
+  return h("th", { scope: "col", class: classOf(column), "aria-sort": sorted },
     column.by === undefined ? column.name : button(column.name + mark, turn, { class: "plain" }));
 }
 
@@ -133,7 +139,7 @@ export function table({ id, label, columns, rows, key, empty }) {
     h("table", null,
       h("thead", null, h("tr", null, columns.map((column, at) => heading(id, column, at)))),
       h("tbody", null, shown.map((row) => h("tr", { key: key(row) },
-        columns.map((column) => h("td", { class: column.number ? "number" : null }, column.show(row))))))),
+        columns.map((column) => h("td", { class: classOf(column) }, column.show(row))))))),
     rows.length > most && h("p", null, button(`${rows.length - most} more`, more)));
 }
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { ask, assertFits, close, go, guarded, judge, launch, open, shoot, until, url, wrongWith } from "./support.mjs";
+import { ask, assertButtonsInSight, assertFits, close, go, guarded, judge, launch, open, shoot, until, url, wrongWith } from "./support.mjs";
 
 const { BOSS, EYE } = process.env;
 let browser;
@@ -80,6 +80,7 @@ test("each page shows its part, is found well by axe, and fits a telephone", asy
       await there(page);
       wrong.push(...(await wrongWith(page)).map((one) => `${name} ${look}: ${one}`));
       await assertFits(page, `${name} ${look}`);
+      await assertButtonsInSight(page, `${name} ${look}`);
       await shoot(page, `${name}-${look}`);
     }
     await close(page);

@@ -119,6 +119,16 @@ export async function assertFits(page, name) {
   assert.ok(wide <= screen, `${name}: ${wide} of ${screen} pixels`);
 }
 
+/** The buttons of tables, which may be wider than the page, can be seen and pressed. */
+export async function assertButtonsInSight(page, name) {
+  const cut = await page.evaluate(() => [...document.querySelectorAll(".action button")].filter((button) => {
+    const { left, right } = button.getBoundingClientRect();
+    const { left: from, right: to } = button.closest(".scroll").getBoundingClientRect();
+    return left < from || right > Math.min(to, window.innerWidth);
+  }).length);
+  assert.equal(cut, 0, `${name}: ${cut} buttons are cut off`);
+}
+
 /** An answer of the daemon, asked for without the page. */
 export async function ask(method, path, body) {
   const answer = await fetch(`${url}${path}`, {
