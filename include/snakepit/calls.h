@@ -88,7 +88,8 @@ SNAKEPIT_API snakepit_err snakepit_recent_calls(snakepit *pit,
 
 // Whether all calls that end are recorded, in every pool: from the first `true` until
 // there was a `false` for each. It costs 512 KiB a pool, and each call a tenth of a
-// microsecond. NO_MEMORY: nothing has changed.
+// microsecond. A daemon does so for a pit that is connected to it, until that is
+// closed. NO_MEMORY: nothing has changed. DAEMON_LOST.
 SNAKEPIT_API snakepit_err snakepit_calls_record(snakepit *pit, bool on);
 
 #ifdef __cplusplus

@@ -37,6 +37,12 @@ typedef struct snakepit_connect_options {
 // With `reconnect` others wait for the next daemon, until their time is up, and go on
 // there; without, they end likewise, and so does every later call.
 //
+// With `reconnect` there may be no daemon yet: the pit has its pools once it has come,
+// which snakepit_await_serving() waits for; calls before that end with UNREACHABLE.
+//
+// The callbacks of `open` are told what happens in the daemon: notices, events, ends of
+// sessions. Not snakepit_reload_file(): the file is the daemon's.
+//
 // UNREACHABLE: nobody listens there, or does not answer in time. DENIED: this user may
 // not. PROTOCOL: the daemon is of another version. INVALID_ARGUMENT, SYSTEM, NO_MEMORY.
 // On failure `*pit` stays as it is.

@@ -31,10 +31,11 @@ typedef struct snakepit_reload_options {
 // `why` names file, line and key, or the key that cannot change in a pit that is open,
 // and what to do instead; also where the workers of a pool that is new, or that are to
 // be made anew, would not find their adapter's module (not asked with
-// `python_version_detection: off`, and the module is not run). UNSUPPORTED,
-// INVALID_ARGUMENT, SYSTEM, NO_MEMORY, SHUTTING_DOWN. Not from a callback of the log,
-// of events or of sessions. It reads the environment, so no other thread may change
-// that meanwhile.
+// `python_version_detection: off`, and the module is not run). UNSUPPORTED: also of a
+// pit that is connected to a daemon, whose file that is; have it read by SIGHUP or by
+// `snakepit reload`. INVALID_ARGUMENT, SYSTEM, NO_MEMORY, SHUTTING_DOWN. Not from a
+// callback of the log, of events or of sessions. It reads the environment, so no other
+// thread may change that meanwhile.
 SNAKEPIT_API snakepit_err snakepit_reload_file(snakepit *pit,
                                                const char *path,
                                                const snakepit_reload_options *options,

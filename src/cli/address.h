@@ -10,6 +10,12 @@
 #define SP_CLI_URL_SIZE    1024u
 #define SP_CLI_SOCKET_SIZE 108u // of a Unix socket's path, with its zero
 
+// Of an address, "unix:/run/local.sock".
+#define SP_CLI_IS_LOCAL_DOOR                                                       \
+    "%s is a local door, by which programs use pools; this command asks by HTTP: " \
+    "name another address of the daemon, that of an item of `serve: listen` "      \
+    "without `door: local`"
+
 struct sp_cli_address {
     char shown[SP_CLI_URL_SIZE]; // for people: "http://127.0.0.1:8470", "unix:/run/x"
     char base[SP_CLI_URL_SIZE];  // before the path of a request, without a '/' at

@@ -37,12 +37,21 @@
 
 // ---- The log ----------------------------------------------------------------------
 
+// What is told goes to those who follow it over HTTP, and at a local door.
+static void hear(void *user, const struct sp_notice *notice)
+{
+    struct sp_daemon *daemon = user;
+    sp_event_ring_hear(daemon->events, notice);
+    sp_local_hear(daemon->local, notice);
+}
+
 // A daemon says what it does, unless the variable wants less; those who follow its
 // events are told in any case.
 static snakepit_err open_log(struct sp_daemon *daemon)
 {
     daemon->events = sp_event_ring_new();
-    if (daemon->events == NULL) {
+    daemon->local = sp_local_new();
+    if (daemon->events == NULL || daemon->local == NULL) {
         return SNAKEPIT_NO_MEMORY;
     }
     // NOLINTNEXTLINE(concurrency-mt-unsafe): read-only
@@ -52,8 +61,8 @@ static snakepit_err open_log(struct sp_daemon *daemon)
     daemon->log.level = written < SP_LOG_INFO ? written : SP_LOG_INFO;
     const struct sp_log_target target = {.format = daemon->config->log_format,
                                          .level = written,
-                                         .take = sp_event_ring_hear,
-                                         .user = daemon->events};
+                                         .take = hear,
+                                         .user = daemon};
     snakepit_err err = sp_log_writer_open(&target, &daemon->writer);
     daemon->log.write = sp_log_writer_put;
     daemon->log.user = daemon->writer;
@@ -274,6 +283,15 @@ static void ask_to_stop(void *user)
     sp_daemon_ask_to_stop();
 }
 
+static bool has_local_door(const struct sp_serve_config *serve)
+{
+    bool found = false;
+    for (size_t i = 0; i < serve->listen.count; i++) {
+        found = found || serve->listen.items[i].door == SP_LISTENER_LOCAL;
+    }
+    return found;
+}
+
 static snakepit_err open_pit(struct sp_daemon *daemon, snakepit_message *why)
 {
     const char *endpoint = daemon->config->otlp_endpoint;
@@ -281,19 +299,21 @@ static snakepit_err open_pit(struct sp_daemon *daemon, snakepit_message *why)
     if (err != SNAKEPIT_OK) {
         return err;
     }
-    const snakepit_open_options options = {
-        .size = sizeof options, .spans = sp_export_spans, .spans_user = daemon->export};
+    const bool traces = sp_export_wants_spans(daemon->export);
+    const snakepit_open_options options = {.size = sizeof options,
+                                           .spans = traces ? sp_export_spans : NULL,
+                                           .spans_user = daemon->export,
+                                           .session_ended = sp_local_hear_session,
+                                           .session_user = daemon->local};
     const struct sp_slice bridge = sp_slice_of_text(SP_BRIDGE_SERVICE);
     const struct sp_pit_ear ear = {
-        .hear = sp_event_ring_hear,
-        .user = daemon->events,
+        .hear = hear,
+        .user = daemon,
         .level = daemon->log.level,
+        .event = has_local_door(&daemon->config->serve) ? sp_local_hear_event : NULL,
+        .event_user = daemon->local,
         .adapters = sp_grpc_is_served(&daemon->config->serve, bridge)};
-    err = sp_pit_open_file(daemon->file,
-                           sp_export_wants_spans(daemon->export) ? &options : NULL,
-                           &ear,
-                           &daemon->pit,
-                           why);
+    err = sp_pit_open_file(daemon->file, &options, &ear, &daemon->pit, why);
     return err == SNAKEPIT_OK ? sp_export_begin_metrics(daemon->export, daemon->pit)
                               : err;
 }
@@ -331,8 +351,7 @@ snakepit_err sp_daemon_open(struct sp_daemon *daemon, snakepit_message *why)
                                        .drain = ask_to_stop,
                                        .mcp = &sp_mcp};
     daemon->api = sp_api_new(&api);
-    daemon->local = sp_local_new();
-    if (daemon->api == NULL || daemon->local == NULL) {
+    if (daemon->api == NULL) {
         return SNAKEPIT_NO_MEMORY;
     }
     const struct sp_server_options options = {.pit = daemon->pit,
@@ -408,11 +427,11 @@ void sp_daemon_close(struct sp_daemon *daemon)
         sp_log(&daemon->log, serve_stopped, .pid = (uint64_t)getpid());
     }
     sp_server_free(daemon->server);
-    sp_local_free(daemon->local);
     sp_timer_stop(&daemon->watchdog);
     sp_timer_stop(&daemon->status);
     sp_timer_stop(&daemon->look);
     sp_loop_fini(&daemon->loop);
     sp_log_writer_close(daemon->writer);
+    sp_local_free(daemon->local);
     sp_event_ring_free(daemon->events);
 }

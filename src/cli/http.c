@@ -347,6 +347,10 @@ static snakepit_err explain_connect(const struct sp_cli_transfer *transfer,
     long number = 0;
     const struct sp_cli_address *address = transfer->http->options.address;
     (void)sp_curl.easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &number);
+    if (number == EPROTOTYPE) {
+        sp_cli_explain(why, SP_CLI_IS_LOCAL_DOOR, address->shown);
+        return SNAKEPIT_UNSUPPORTED;
+    }
     sp_cli_explain(why,
                    "nothing answers at %s: %s; start a daemon there with snakepit "
                    "serve, or name another address with --connect",

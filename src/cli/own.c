@@ -6,10 +6,14 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "api/inspection.h"
 #include "api/pools.h"
 #include "base/memory.h"
+#include "cli/address.h"
 #include "cli/interrupt.h"
 #include "cli/json.h"
 #include "cli/pit.h"
@@ -20,11 +24,13 @@
 
 #define GRACE_MS      1000u // that a call has to end once it is cancelled
 #define DRAIN_AT_ONCE 0u
+#define UNIX          "unix:"
 
 // Owner: the main thread.
 struct own {
     struct sp_cli_target target; // first
-    const char *config;
+    const char *config;          // or the address of a local door
+    bool connected;
     snakepit *pit;
 };
 
@@ -178,6 +184,16 @@ list_tools(struct sp_cli_target *target, const char *pool, struct sp_cli_result 
 
 // ---- Pools ------------------------------------------------------------------------
 
+// False: a local door does not tell that to a command.
+static bool is_told(const struct own *own, struct sp_cli_result *result)
+{
+    if (own->connected) {
+        result->err = SNAKEPIT_UNSUPPORTED;
+        sp_cli_explain(&result->why, SP_CLI_IS_LOCAL_DOOR, own->config);
+    }
+    return !own->connected;
+}
+
 // Until each pool is ready, or will not be.
 static bool await_all(const struct own *own, struct sp_cli_result *result)
 {
@@ -204,7 +220,7 @@ static void take_value(snakepit_writer *writer, struct sp_cli_result *result)
 static void list_pools(struct sp_cli_target *target, struct sp_cli_result *result)
 {
     const struct own *own = own_of(target);
-    if (!await_all(own, result)) {
+    if (!is_told(own, result) || !await_all(own, result)) {
         return;
     }
     snakepit_writer *writer = snakepit_writer_new();
@@ -221,6 +237,9 @@ static void describe(struct sp_cli_target *target,
                      struct sp_cli_result *result)
 {
     const struct own *own = own_of(target);
+    if (!is_told(own, result)) {
+        return;
+    }
     if (!sp_cli_pool_exists(own->pit, pool)) {
         refuse_pool(own, pool, result);
         return;
@@ -263,6 +282,18 @@ static const struct sp_cli_target_ops ops = {.call = call_tool,
                                              .inspect = inspect_pool,
                                              .close = close_pit};
 
+static snakepit_err
+finish(struct own *own, snakepit_err err, struct sp_cli_target **target)
+{
+    if (err != SNAKEPIT_OK) {
+        sp_free(own);
+        return err;
+    }
+    own->target.ops = &ops;
+    *target = &own->target;
+    return SNAKEPIT_OK;
+}
+
 snakepit_err sp_cli_own_open(const char *config,
                              struct sp_cli_target **target,
                              snakepit_message *why)
@@ -271,12 +302,41 @@ snakepit_err sp_cli_own_open(const char *config,
     if (own == NULL) {
         return SNAKEPIT_NO_MEMORY;
     }
-    *own = (struct own){.target = {.ops = &ops}, .config = config};
-    snakepit_err err = snakepit_open_file(config, NULL, &own->pit, why);
-    if (err != SNAKEPIT_OK) {
-        sp_free(own);
-        return err;
+    own->config = config;
+    return finish(own, snakepit_open_file(config, NULL, &own->pit, why), target);
+}
+
+// ---- Local doors --------------------------------------------------------------------
+
+bool sp_cli_is_local_door(const char *address)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    const size_t prefix = strlen(UNIX);
+    if (strncmp(address, UNIX, prefix) != 0 ||
+        strlen(address + prefix) >= sizeof name.sun_path) {
+        return false;
     }
-    *target = &own->target;
-    return SNAKEPIT_OK;
+    memcpy(name.sun_path, address + prefix, strlen(address + prefix));
+    // Connecting to a socket of another kind fails whatever is there.
+    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    const bool local = fd >= 0 &&
+                       connect(fd, (const struct sockaddr *)&name, sizeof name) != 0 &&
+                       errno == EPROTOTYPE;
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return local;
+}
+
+snakepit_err sp_cli_own_connect(const char *address,
+                                struct sp_cli_target **target,
+                                snakepit_message *why)
+{
+    struct own *own = sp_alloc(sizeof *own);
+    if (own == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    own->config = address;
+    own->connected = true;
+    return finish(own, snakepit_connect(address, NULL, &own->pit, why), target);
 }

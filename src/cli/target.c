@@ -58,10 +58,11 @@ bool sp_cli_target_open(struct sp_cli *cli,
         return false;
     }
     sp_cli_interrupts_init();
-    snakepit_err err =
-        file != NULL
-            ? sp_cli_own_open(file, target, &why)
-            : sp_cli_remote_open(cli, sp_cli_remote_address(cli), &remote, &why);
+    const char *address = sp_cli_remote_address(cli);
+    snakepit_err err = file != NULL ? sp_cli_own_open(file, target, &why)
+                       : sp_cli_is_local_door(address)
+                           ? sp_cli_own_connect(address, target, &why)
+                           : sp_cli_remote_open(cli, address, &remote, &why);
     if (err != SNAKEPIT_OK) {
         *status = sp_cli_report(cli, err, why.text, as_json);
         return false;

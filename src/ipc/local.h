@@ -15,7 +15,7 @@
 //       a call, by a slot         ------>         a call of the pool
 //                                 <------         its answer
 //       CANCEL, CLOSE, ASK        ------>
-//                                 <------         POOLS, ANSWER, LEAVING
+//                                 <------         POOLS, ANSWER, NEWS, LEAVING
 //
 // What differs from a host and its worker:
 //
@@ -65,6 +65,8 @@ enum sp_local_message {
     SP_LOCAL_ASK = 137,     // client: struct sp_local_ask, then [what, {...}]
     SP_LOCAL_ANSWER = 138,  // daemon: struct sp_local_ask, then [err, message, value]
     SP_LOCAL_LEAVING = 139, // daemon: no body; it takes no further calls
+    SP_LOCAL_NEWS = 140,    // daemon: struct sp_local_news_head, then a map; only what
+                            // the client has asked for by the question "follow"
 };
 
 struct sp_local_greeting {
@@ -104,7 +106,21 @@ struct sp_local_cancel {
 };
 
 struct sp_local_ask {
-    uint64_t ticket; // the client's, repeated by the answer
+    uint64_t ticket; // the client's, repeated by the answer; 0: nobody waits for that
+};
+
+// What a client may follow, each with a map.
+enum sp_local_topic {
+    SP_LOCAL_NOTICE = 1,  // "name", "level", "time_ns", "fields": a map
+    SP_LOCAL_EVENT = 2,   // the members of snakepit_event
+    SP_LOCAL_SESSION = 3, // "session", "reason"
+};
+
+struct sp_local_news_head {
+    uint64_t lost; // news before this one that are not there any more: the client was
+                   // too slow for them
+    uint32_t topic;
+    uint32_t reserved;
 };
 
 #endif

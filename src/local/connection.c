@@ -46,6 +46,7 @@ void sp_local_connection_close(struct sp_local_connection *connection, const cha
                .because = why);
     }
     connection->why = why;
+    sp_local_connection_unfollow(connection);
     sp_task_cancel(&connection->end);
     sp_timer_stop(&connection->late);
     sp_watch_stop(&connection->watch);
@@ -283,8 +284,8 @@ on_cancel(struct sp_local_connection *connection, const uint8_t *body, size_t si
     if (circuit == NULL || cancel.slot >= circuit->view.shape.slots) {
         return;
     }
-    // Submitted before, it may still be in the ring; but not behind all that this holds,
-    // which a client could fill again and again.
+    // Submitted before, it may still be in the ring; but not behind all that this
+    // holds, which a client could fill again and again.
     if (circuit->calls[cancel.slot].number != cancel.call) {
         (void)sp_local_circuit_take(circuit, circuit->view.shape.slots);
     }
@@ -386,6 +387,7 @@ sp_local_connection_open(struct sp_local_loop *loop, int fd, const struct sp_pee
     connection->loop = loop;
     connection->fd = fd;
     connection->peer = *peer;
+    connection->follow.level = SP_LOG_OFF;
     connection->counts = sp_serve_loop_counts(loop->serve, peer->door);
     connection->watch.user = connection;
     connection->late.user = connection;

@@ -85,6 +85,25 @@ write_fault(snakepit_writer *writer, const snakepit_answer *answer, bool traceba
     write_all(writer, fault->err, texts, numbers);
 }
 
+// Whether that says that a pool took no further call, and not what was wrong with one.
+static bool is_refusal(snakepit_err err)
+{
+    switch (err) {
+    case SNAKEPIT_SATURATED:
+    case SNAKEPIT_WORKER_BUSY:
+    case SNAKEPIT_SESSION_LOST:
+    case SNAKEPIT_BREAKER_OPEN:
+    case SNAKEPIT_POOL_FAILED:
+    case SNAKEPIT_POOL_DOWN:
+    case SNAKEPIT_POOL_REMOVED:
+    case SNAKEPIT_SHUTTING_DOWN:
+    case SNAKEPIT_NO_MEMORY:
+        return true;
+    default:
+        return false;
+    }
+}
+
 bool sp_local_write_fault(struct sp_local_loop *loop,
                           const snakepit_answer *answer,
                           snakepit_err err,
@@ -95,9 +114,11 @@ bool sp_local_write_fault(struct sp_local_loop *loop,
     if (answer != NULL) {
         write_fault(writer, answer, loop->serve->options->config->tracebacks);
     } else {
-        snakepit_writer_map(writer, 2);
+        snakepit_writer_map(writer, 3);
         snakepit_writer_str(writer, "err");
         snakepit_writer_int(writer, (int64_t)err);
+        snakepit_writer_str(writer, "stage");
+        snakepit_writer_str(writer, is_refusal(err) ? "line" : "");
         snakepit_writer_str(writer, "message");
         snakepit_writer_str(
             writer, why != NULL && why[0] != '\0' ? why : snakepit_err_text(err));

@@ -35,6 +35,58 @@
 // What is copied on the loop; more is copied beside it.
 #define SP_LOCAL_LARGE ((size_t)256 * 1024)
 
+// ---- news.c -------------------------------------------------------------------
+
+#define SP_LOCAL_NEWS_MOST  1024u // that are kept for those who follow
+#define SP_LOCAL_NEWS_BYTES ((size_t)4 << 20)
+#define SP_LOCAL_SAID_MOST  65536u // bytes of one; one that is larger is lost for all
+
+// One piece of news. Nobody changes it.
+struct sp_local_said {
+    _Atomic uint32_t owners;
+    enum sp_local_topic topic;
+    enum sp_log_level level;
+    size_t size;
+    uint8_t body[]; // a map, see enum sp_local_topic
+};
+
+// Any thread.
+struct sp_local_news {
+    _Atomic uint32_t followers;                     // 0: nothing is kept
+    pthread_mutex_t lock;                           // of the rest
+    struct sp_local_said *kept[SP_LOCAL_NEWS_MOST]; // NULL: without memory
+    uint64_t first;
+    uint64_t next;
+    size_t bytes;
+};
+
+// What a client wants to hear of.
+struct sp_local_follow {
+    enum sp_log_level level; // of notices; SP_LOG_OFF: of none
+    bool events;
+    bool sessions;
+    bool records; // has the calls recorded, which is no news
+};
+
+static inline bool sp_local_follows(const struct sp_local_follow *follow)
+{
+    return follow->level < SP_LOG_OFF || follow->events || follow->sessions;
+}
+
+void sp_local_news_init(struct sp_local_news *news);
+void sp_local_news_fini(struct sp_local_news *news);
+// The number of the next one.
+uint64_t sp_local_news_next(struct sp_local_news *news);
+// Takes the first from number `*from` on that is followed; NULL: there is none yet.
+// `*from` becomes the number to go on with, and `*lost` grows by those that are not
+// there any more.
+struct sp_local_said *sp_local_news_take(struct sp_local_news *news,
+                                         const struct sp_local_follow *follow,
+                                         uint64_t *from,
+                                         uint64_t *lost);
+// NULL is fine.
+void sp_local_said_unref(struct sp_local_said *said);
+
 // ---- users.c ------------------------------------------------------------------
 
 // A user of the machine who has connections, or calls that have not ended.
@@ -49,6 +101,7 @@ struct sp_local_user {
 struct sp_local {
     pthread_mutex_t lock;
     struct sp_link users;
+    struct sp_local_news news;
 };
 
 // One more connection of a user; NULL: there are `most` already, or, with errno ENOMEM,
@@ -76,7 +129,10 @@ struct sp_local_loop {
     struct sp_buf scratch; // a chunk with tensors
     struct sp_buf pools;   // what was said of them last: a list
     uint64_t pools_told;   // how often that has changed
+    bool pools_whole;      // all of them have the workers that they should have
     struct sp_timer look_at_pools;
+    struct sp_timer tell_news;
+    uint32_t followers; // connections that are told news
 };
 
 // ---- connection.c -------------------------------------------------------------
@@ -90,9 +146,12 @@ struct sp_local_connection {
     struct sp_local_user *user;
     struct sp_link circuits;
     uint32_t circuit_count;
-    uint32_t calls;       // under way
-    uint64_t shown;       // bytes of the segments that it shows
-    uint64_t pools_seen;  // see `pools_told`
+    uint32_t calls;      // under way
+    uint64_t shown;      // bytes of the segments that it shows
+    uint64_t pools_seen; // see `pools_told`
+    struct sp_local_follow follow;
+    uint64_t news_from;   // the number of the first one that it was not told
+    uint64_t news_lost;   // before that
     struct sp_timer late; // until it has greeted
     struct sp_task end;
     const char *why; // of its end; NULL: it lives
@@ -142,8 +201,16 @@ void sp_local_connection_say_text(struct sp_local_connection *connection,
 
 // Writes what the greeting is answered with into loop->text. False: no memory.
 bool sp_local_write_welcome(struct sp_local_loop *loop);
-// Looks at the pools; who has not heard of a change is told.
+// Looks at the pools, and again and again from then on; who has not heard of a change
+// is told.
 void sp_local_look_at_pools(struct sp_local_loop *loop);
+
+// ---- follow.c -----------------------------------------------------------------
+
+// From now on the client is told that. NO_MEMORY: not all of it.
+snakepit_err sp_local_connection_follow(struct sp_local_connection *connection,
+                                        const struct sp_local_follow *follow);
+void sp_local_connection_unfollow(struct sp_local_connection *connection);
 
 // ---- ask.c --------------------------------------------------------------------
 

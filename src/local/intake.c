@@ -473,5 +473,6 @@ void sp_local_call_cancel(struct sp_local_call *call)
         sp_local_answer(call, NULL); // which closes it
     } else if (!call->beside && call->id != 0) {
         (void)snakepit_cancel(circuit->pit, call->id);
+        sp_local_ready(call, stream); // one that has ended is not told so again
     }
 }

@@ -4,16 +4,7 @@
 #include "base/memory.h"
 #include "local/inside.h"
 
-#define TAKEN_A_TURN 32u   // of one circuit, so that others have their turn
-#define LOOK_MS      1000u // from one look at the pools to the next
-
-static void on_look(struct sp_timer *timer)
-{
-    struct sp_local_loop *loop = timer->user;
-    if (!sp_list_empty(&loop->connections)) {
-        sp_local_look_at_pools(loop);
-    }
-}
+#define TAKEN_A_TURN 32u // of one circuit, so that others have their turn
 
 static void free_loop(struct sp_local_loop *loop)
 {
@@ -46,7 +37,7 @@ static snakepit_err prepare(struct sp_serve_loop *serve)
         return SNAKEPIT_NO_MEMORY;
     }
     loop->look_at_pools.user = loop;
-    sp_timer_start(&serve->loop, &loop->look_at_pools, on_look, LOOK_MS, LOOK_MS);
+    sp_local_look_at_pools(loop);
     serve->packets = loop;
     return SNAKEPIT_OK;
 }
@@ -126,6 +117,7 @@ static void finish(struct sp_serve_loop *serve)
         return;
     }
     sp_timer_stop(&loop->look_at_pools);
+    sp_timer_stop(&loop->tell_news);
     while (!sp_list_empty(&loop->connections)) {
         sp_local_connection_close(
             SP_ENTRY(loop->connections.next, struct sp_local_connection, link),

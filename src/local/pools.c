@@ -9,6 +9,11 @@
 #include "payload/writer.h"
 #include "pit/glance.h"
 
+// From one look at the pools to the next; and while workers start, since clients wait
+// for them.
+#define LOOK_MS      1000u
+#define LOOK_SOON_MS 50u
+
 static void write_pool(snakepit_writer *writer, const struct sp_pit_glance *pool)
 {
     snakepit_writer_map(writer, 7);
@@ -28,14 +33,18 @@ static void write_pool(snakepit_writer *writer, const struct sp_pit_glance *pool
     snakepit_writer_bool(writer, pool->whole);
 }
 
-static void write_pools(snakepit_writer *writer, snakepit *pit)
+// Whether all of them are whole.
+static bool write_pools(snakepit_writer *writer, snakepit *pit)
 {
     static _Thread_local struct sp_pit_glance glance; // has a long text
     const size_t count = snakepit_pool_count(pit);
+    bool whole = true;
     snakepit_writer_array(writer, (uint32_t)count);
     for (size_t i = 0; i < count && sp_pit_glance(pit, i, &glance); i++) {
         write_pool(writer, &glance);
+        whole = whole && glance.whole;
     }
+    return whole;
 }
 
 // Writes them anew, and counts up if anything is another one than before. Pools that
@@ -45,7 +54,7 @@ static void read_pools(struct sp_local_loop *loop)
     snakepit_writer *writer = loop->text;
     struct sp_buf *known = &loop->pools;
     snakepit_writer_reset(writer);
-    write_pools(writer, loop->serve->options->pit);
+    loop->pools_whole = write_pools(writer, loop->serve->options->pit);
     const struct sp_buf *now = &writer->buf;
     if (snakepit_writer_error(writer) != SNAKEPIT_OK ||
         (now->size == known->size && known->size > 0 &&
@@ -58,10 +67,26 @@ static void read_pools(struct sp_local_loop *loop)
     }
 }
 
+static void on_look(struct sp_timer *timer)
+{
+    sp_local_look_at_pools(timer->user);
+}
+
+static void look_again_later(struct sp_local_loop *loop)
+{
+    const bool soon = !loop->pools_whole && !sp_list_empty(&loop->connections);
+    sp_timer_start(&loop->serve->loop,
+                   &loop->look_at_pools,
+                   on_look,
+                   soon ? LOOK_SOON_MS : LOOK_MS,
+                   0);
+}
+
 bool sp_local_write_welcome(struct sp_local_loop *loop)
 {
     snakepit_writer *writer = loop->text;
     read_pools(loop);
+    look_again_later(loop);
     snakepit_writer_reset(writer);
     snakepit_writer_map(writer, 3);
     snakepit_writer_str(writer, "version");
@@ -83,10 +108,9 @@ static void tell(struct sp_local_loop *loop, struct sp_local_connection *connect
     }
 }
 
-void sp_local_look_at_pools(struct sp_local_loop *loop)
+static void tell_all(struct sp_local_loop *loop)
 {
     snakepit_writer *writer = loop->text;
-    read_pools(loop);
     snakepit_writer_reset(writer);
     snakepit_writer_map(writer, 1);
     snakepit_writer_str(writer, "pools");
@@ -102,4 +126,13 @@ void sp_local_look_at_pools(struct sp_local_loop *loop)
             tell(loop, connection);
         }
     }
+}
+
+void sp_local_look_at_pools(struct sp_local_loop *loop)
+{
+    if (!sp_list_empty(&loop->connections)) {
+        read_pools(loop);
+        tell_all(loop);
+    }
+    look_again_later(loop);
 }

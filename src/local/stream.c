@@ -18,6 +18,10 @@ static void pump(struct sp_local_call *call)
                 return;
             }
         }
+        if (call->cancelled) {
+            call->chunk.at = NULL; // nobody reads it
+            continue;
+        }
         switch (sp_local_put(call)) {
         case SP_LOCAL_WAITS:
             return;

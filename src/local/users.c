@@ -12,6 +12,7 @@ struct sp_local *sp_local_new(void)
     struct sp_local *local = sp_alloc(sizeof *local);
     if (local != NULL) {
         sp_list_init(&local->users);
+        sp_local_news_init(&local->news);
         SP_CHECK(pthread_mutex_init(&local->lock, NULL) == 0);
     }
     return local;
@@ -21,6 +22,7 @@ void sp_local_free(struct sp_local *local)
 {
     if (local != NULL) {
         SP_CHECK(sp_list_empty(&local->users));
+        sp_local_news_fini(&local->news);
         (void)pthread_mutex_destroy(&local->lock);
         sp_free(local);
     }

@@ -46,9 +46,9 @@ static void put_asked(snakepit_writer *writer, const struct sp_asked *asked)
     put_flag(writer, "failed", asked->failed);
     put_flag(writer, "slow", asked->slow);
     if (asked->value != NULL) {
+        // As bytes: it may be as deep as a question can be.
         snakepit_writer_str(writer, "value");
-        sp_writer_value(
-            writer, (struct sp_slice){asked->value->buf.data, asked->value->buf.size});
+        snakepit_writer_bytes(writer, asked->value->buf.data, asked->value->buf.size);
     }
 }
 

@@ -418,7 +418,7 @@ snakepit_err sp_pit_tensor_reserve(snakepit *pit,
 {
     struct sp_pool *pool = sp_pit_pool(pit, pool_name);
     if (pool == NULL) {
-        return SNAKEPIT_UNKNOWN_POOL;
+        return sp_refuse_pool(pit, pool_name, NULL);
     }
     struct sp_store *store = sp_pool_store(pool);
     const uint64_t most = store->segment.size / 2;

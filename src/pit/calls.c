@@ -45,7 +45,7 @@ find(snakepit *pit, const char *name, bool taken, struct sp_pool **pool)
     }
     if (err == SNAKEPIT_OK) {
         *pool = sp_pit_pool(pit, name);
-        err = *pool == NULL ? SNAKEPIT_UNKNOWN_POOL : err;
+        err = *pool == NULL ? sp_refuse_pool(pit, name, NULL) : err;
     }
     return err;
 }
@@ -150,7 +150,7 @@ static snakepit_err record_all(snakepit *pit, bool on)
 snakepit_err snakepit_calls_record(snakepit *pit, bool on)
 {
     SP_UNCANCELLED;
-    snakepit_err err = sp_refuse_no_own_pit(pit, NULL);
+    snakepit_err err = sp_refuse_no_pit(pit, NULL);
     uint32_t before = err == SNAKEPIT_OK ? atomic_load(&pit->recorders) : 0;
     if (err != SNAKEPIT_OK) {
         return err;
@@ -162,9 +162,10 @@ snakepit_err snakepit_calls_record(snakepit *pit, bool on)
     } while (!atomic_compare_exchange_weak(
         &pit->recorders, &before, on ? before + 1 : before - 1));
     if (before == (on ? 0 : 1)) {
-        err = record_all(pit, on);
+        err = sp_pit_is_connected(pit) ? sp_daemon_record(pit->daemon, on)
+                                       : record_all(pit, on);
     }
-    if (err != SNAKEPIT_OK) {
+    if (err != SNAKEPIT_OK && on) {
         (void)snakepit_calls_record(pit, false);
     }
     return err;

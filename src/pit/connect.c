@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/thread.h"
-#include "ipc/futex.h"
+#include "pit/news.h"
 #include "pit/refuse.h"
 
 #define TIMEOUT_MS    5000u
@@ -23,11 +23,15 @@
 
 // ---- Pools ----------------------------------------------------------------------
 
+_Static_assert(sizeof((struct sp_remote_pool *)0)->reason == sizeof(snakepit_message),
+               "a reason fits");
+
 static void note_state(const struct sp_remote_pool *remote, struct sp_pit_pool *place)
 {
     atomic_store(&place->remote_ready, remote->ready);
     atomic_store(&place->remote_serves, remote->serves);
     atomic_store(&place->remote_refuses, remote->refuses);
+    memcpy(place->remote_reason.text, remote->reason, sizeof remote->reason);
 }
 
 static struct sp_pool_options
@@ -128,22 +132,19 @@ static void take_over(snakepit *pit, const struct sp_remote_pool *remote)
 
 // ---- What the daemon says: loop thread --------------------------------------------
 
-static void wake_waiters(snakepit *pit)
-{
-    atomic_fetch_add_explicit(&pit->changes, 1, memory_order_release);
-    sp_futex_wake(&pit->changes, INT32_MAX);
-}
-
 static void on_pools(void *user, const struct sp_remote_pools *pools)
 {
     snakepit *pit = user;
-    for (size_t i = 0; i < pools->count; i++) {
+    pthread_mutex_lock(&pit->reload_lock);
+    // None comes while those that there are are closed.
+    for (size_t i = 0; i < pools->count && !pit->closing; i++) {
         take_over(pit, &pools->items[i]);
     }
     sp_pit_show_pools(pit);
     remove_others(pit, pools);
+    pthread_mutex_unlock(&pit->reload_lock);
     sp_pit_attention(pit);
-    wake_waiters(pit);
+    sp_pit_changed(pit);
 }
 
 static struct sp_circuit *find_circuit(const snakepit *pit, uint64_t number)
@@ -189,12 +190,19 @@ static void on_lost(void *user, const char *why)
             sp_pool_set_state(place->pool, SP_POOL_DOWN, why);
         }
     }
-    wake_waiters(pit);
+    sp_pit_changed(pit);
 }
 
 static void on_found(void *user)
 {
     sp_pit_attention(user); // calls may wait for it
+    sp_pit_changed(user);   // and threads
+}
+
+static snakepit_err
+on_news(void *user, const struct sp_local_news_head *head, struct sp_slice body)
+{
+    return sp_pit_take_news(user, head, body);
 }
 
 // ---- Connecting -------------------------------------------------------------------
@@ -243,17 +251,21 @@ static snakepit_err connect_pit(snakepit *pit,
     const struct sp_daemon_options daemon = {
         .path = path,
         .reconnects = options->reconnect,
+        .follow = sp_pit_follows(pit),
         .timeout_ms = options->timeout_ms > 0 ? options->timeout_ms : TIMEOUT_MS,
         .hooks = {.pools = on_pools,
                   .opened = on_opened,
                   .unopened = on_unopened,
                   .lost = on_lost,
                   .found = on_found,
+                  .news = on_news,
                   .user = pit}};
     pit->reconnects = options->reconnect;
     pit->remote_memory =
         options->shared_memory > 0 ? options->shared_memory : SHARED_MEMORY;
-    snakepit_err err = sp_daemon_connect(&daemon, &pit->daemon, &pools, why);
+    snakepit_err err = sp_pit_open_news(pit, why);
+    err = err == SNAKEPIT_OK ? sp_daemon_connect(&daemon, &pit->daemon, &pools, why)
+                             : err;
     err = err == SNAKEPIT_OK ? open_remote_pools(pit, &pools, why) : err;
     sp_remote_pools_free(&pools);
     err = err == SNAKEPIT_OK ? sp_daemon_start(pit->daemon, &pit->loop, why) : err;

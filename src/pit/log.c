@@ -25,7 +25,7 @@ static void hand_on_line(const struct sp_pit_outlets *to,
     SP_CALLBACK_RETURNED;
 }
 
-static void hand_on_notice(const struct sp_pit_outlets *to,
+void sp_pit_hand_on_notice(const struct sp_pit_outlets *to,
                            const struct sp_notice *notice)
 {
     snakepit_field fields[SP_NOTICE_FIELDS_MOST];
@@ -43,7 +43,11 @@ static void hand_on(void *user, const struct sp_notice *notice)
         hand_on_line(to, notice);
     }
     if (to->notice != NULL && notice->level >= to->notice_level) {
-        hand_on_notice(to, notice);
+        if (to->news != NULL) {
+            sp_log_writer_put(to->news, notice);
+        } else {
+            sp_pit_hand_on_notice(to, notice);
+        }
     }
     if (to->ear.hear != NULL && notice->level >= to->ear.level) {
         to->ear.hear(to->ear.user, notice);
@@ -150,8 +154,12 @@ snakepit_err snakepit_flush_log(snakepit *pit, uint32_t timeout_ms)
     if (err != SNAKEPIT_OK) {
         return err;
     }
-    return pit->log_writer == NULL || // nothing is told
-                   sp_log_writer_flush(pit->log_writer, timeout_ms * SP_NS_PER_MS)
-               ? SNAKEPIT_OK
-               : SNAKEPIT_DEADLINE_EXCEEDED;
+    const uint64_t ns = timeout_ms * SP_NS_PER_MS;
+    struct sp_log_writer *const writers[] = {pit->log_writer, pit->outlets.news};
+    bool flushed = true;
+    for (size_t i = 0; i < 2; i++) {
+        flushed =
+            flushed && (writers[i] == NULL || sp_log_writer_flush(writers[i], ns));
+    }
+    return flushed ? SNAKEPIT_OK : SNAKEPIT_DEADLINE_EXCEEDED;
 }

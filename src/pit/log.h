@@ -17,6 +17,9 @@ struct sp_pit_ear {
     // that, or somebody else hears it as well.
     enum sp_log_level level;
     bool adapters;
+    // Gets what adapters emit as well, beside the log. NULL: nobody does.
+    snakepit_event_fn *event;
+    void *event_user;
 };
 
 // Where events lead. Constant once the pit is open.
@@ -28,6 +31,9 @@ struct sp_pit_outlets {
     void *notice_user;
     enum sp_log_level notice_level;
     struct sp_pit_ear ear;
+    // Where notices wait for their callback in a pit that is connected to a daemon, so
+    // that those of both come one at a time. NULL: they do not.
+    struct sp_log_writer *news;
 };
 
 // Opens the log of a pit whose configuration is there; `options` may be NULL. SYSTEM,
@@ -35,6 +41,10 @@ struct sp_pit_outlets {
 snakepit_err sp_pit_open_log(snakepit *pit,
                              const snakepit_open_options *options,
                              snakepit_message *why);
+
+// Calls the callback `notice`.
+void sp_pit_hand_on_notice(const struct sp_pit_outlets *to,
+                           const struct sp_notice *notice);
 
 // snakepit_open_file() with an ear.
 snakepit_err sp_pit_open_file(const char *path,

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/system.h"
 #include "base/thread.h"
+#include "ipc/futex.h"
 #include "pit/pit.h"
 
 #define TICK_MS  10u
@@ -50,6 +51,13 @@ void sp_pit_attention(void *user)
         !atomic_exchange(&pit->ticking, true)) {
         sp_loop_wake(&pit->loop);
     }
+}
+
+void sp_pit_changed(void *user)
+{
+    snakepit *pit = user;
+    atomic_fetch_add_explicit(&pit->changes, 1, memory_order_release);
+    sp_futex_wake(&pit->changes, INT32_MAX);
 }
 
 // ---- Sessions -----------------------------------------------------------------
@@ -111,6 +119,7 @@ static void stop_pools(snakepit *pit)
     }
     if (sp_pit_is_connected(pit)) {
         sp_daemon_stop(pit->daemon);
+        sp_pit_changed(pit); // for who waits for one
     }
 }
 

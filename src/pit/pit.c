@@ -27,6 +27,8 @@ static void set_events(snakepit *pit, const snakepit_open_options *options)
         pit->events.event = options->event;
         pit->events.user = options->event_user;
     }
+    pit->events.also = pit->outlets.ear.event;
+    pit->events.also_user = pit->outlets.ear.event_user;
 }
 
 static void set_session_ended(snakepit *pit, const snakepit_open_options *options)
@@ -98,6 +100,7 @@ static void free_pit(snakepit *pit)
     sp_drain_fini(&pit->drain);
     free_config(pit);
     sp_log_writer_close(pit->log_writer);
+    sp_log_writer_close(pit->outlets.news);
     pit->magic = 0;
     sp_free(pit);
 }
@@ -208,9 +211,19 @@ static bool concerns(const struct awaited *awaited, const struct sp_pit_pool *pl
                                  : place->pool == awaited->only;
 }
 
+static snakepit_message reason_of(snakepit *pit, const struct sp_pit_pool *place)
+{
+    pthread_mutex_lock(&pit->reload_lock);
+    snakepit_message reason = place->remote_reason;
+    pthread_mutex_unlock(&pit->reload_lock);
+    return reason;
+}
+
 // Of a pool that a daemon has, which tells it.
-static snakepit_err
-state_of_remote(struct sp_pit_pool *place, wanted_fn *wanted, snakepit_message *why)
+static snakepit_err state_of_remote(snakepit *pit,
+                                    struct sp_pit_pool *place,
+                                    wanted_fn *wanted,
+                                    snakepit_message *why)
 {
     snakepit_message failure;
     struct sp_pool_view view;
@@ -222,18 +235,16 @@ state_of_remote(struct sp_pit_pool *place, wanted_fn *wanted, snakepit_message *
                : there                     ? SNAKEPIT_OK
                                            : SNAKEPIT_NOT_FOUND;
     }
-    return sp_refuse(
-        why,
-        SNAKEPIT_POOL_FAILED,
-        "the daemon cannot start the workers of the pool \"%s\"; its log says "
-        "why",
-        sp_pool_name(place->pool));
+    const snakepit_message reason = reason_of(pit, place);
+    return sp_refuse(why, SNAKEPIT_POOL_FAILED, "%s", reason.text);
 }
 
-static snakepit_err
-state_of_place(struct sp_pit_pool *place, wanted_fn *wanted, snakepit_message *why)
+static snakepit_err state_of_place(snakepit *pit,
+                                   struct sp_pit_pool *place,
+                                   wanted_fn *wanted,
+                                   snakepit_message *why)
 {
-    return sp_pit_pool_is_remote(place) ? state_of_remote(place, wanted, why)
+    return sp_pit_pool_is_remote(place) ? state_of_remote(pit, place, wanted, why)
                                         : state_of(place->pool, wanted, why);
 }
 
@@ -243,9 +254,10 @@ static snakepit_err state_of_all(const struct awaited *awaited, snakepit_message
     snakepit_err result = SNAKEPIT_OK;
     for (size_t i = 0; i < awaited->pit->count; i++) {
         struct sp_pit_pool *place = awaited->pit->pools[i];
-        snakepit_err err = concerns(awaited, place)
-                               ? state_of_place(place, awaited->wanted, why)
-                               : SNAKEPIT_OK;
+        snakepit_err err =
+            concerns(awaited, place)
+                ? state_of_place(awaited->pit, place, awaited->wanted, why)
+                : SNAKEPIT_OK;
         if (err == SNAKEPIT_POOL_REMOVED && awaited->only == NULL) {
             err = SNAKEPIT_OK; // in this moment
         }
@@ -268,17 +280,21 @@ static void explain(snakepit_message *why, const char *pool, const char *text)
 // Names the pool that is late and, if its starts fail, why.
 static void explain_lateness(const struct awaited *awaited, snakepit_message *why)
 {
-    for (size_t i = 0; i < awaited->pit->count; i++) {
-        struct sp_pool *pool = awaited->pit->pools[i]->pool;
-        if (!concerns(awaited, awaited->pit->pools[i]) ||
-            state_of_place(awaited->pit->pools[i], awaited->wanted, NULL) ==
-                SNAKEPIT_OK) {
+    snakepit *pit = awaited->pit;
+    for (size_t i = 0; i < pit->count; i++) {
+        struct sp_pit_pool *place = pit->pools[i];
+        struct sp_pool *pool = place->pool;
+        if (!concerns(awaited, place) ||
+            state_of_place(pit, place, awaited->wanted, NULL) == SNAKEPIT_OK) {
             continue;
         }
         char text[900];
         struct sp_pool_view view;
         snakepit_message failure;
         sp_pool_look(pool, &view, &failure);
+        if (sp_pit_pool_is_remote(place)) {
+            failure = reason_of(pit, place);
+        }
         (void)snprintf(text,
                        sizeof text,
                        "not ready in time%s%.800s",
@@ -307,6 +323,38 @@ await(const struct awaited *awaited, uint64_t deadline, snakepit_message *why)
     }
 }
 
+// Until a daemon was there: before that nobody knows its pools.
+static snakepit_err
+await_daemon(snakepit *pit, uint64_t deadline, snakepit_message *why)
+{
+    for (;;) {
+        uint32_t seen = atomic_load_explicit(&pit->changes, memory_order_acquire);
+        snakepit_err err = sp_daemon_missing(pit->daemon, why);
+        if (err == SNAKEPIT_OK || err == SNAKEPIT_SHUTTING_DOWN ||
+            sp_clock_now() >= deadline) {
+            return err;
+        }
+        (void)sp_futex_wait(&pit->changes, seen, deadline);
+    }
+}
+
+static snakepit_err await_known(snakepit *pit,
+                                const char *name,
+                                wanted_fn *wanted,
+                                uint64_t deadline,
+                                snakepit_message *why)
+{
+    struct awaited awaited = {.pit = pit, .wanted = wanted};
+    snakepit_err err =
+        sp_pit_is_connected(pit) ? await_daemon(pit, deadline, why) : SNAKEPIT_OK;
+    if (err != SNAKEPIT_OK) {
+        return err;
+    }
+    awaited.only = name == NULL ? NULL : sp_pit_pool(pit, name);
+    return name != NULL && awaited.only == NULL ? sp_refuse_pool(pit, name, why)
+                                                : await(&awaited, deadline, why);
+}
+
 static snakepit_err await_pools_of(snakepit *pit,
                                    const char *name,
                                    wanted_fn *wanted,
@@ -319,13 +367,8 @@ static snakepit_err await_pools_of(snakepit *pit,
     if (usable != SNAKEPIT_OK) {
         return usable;
     }
-    struct awaited awaited = {.pit = pit, .wanted = wanted};
-    awaited.only = name == NULL ? NULL : sp_pit_pool(pit, name);
-    if (name != NULL && awaited.only == NULL) {
-        return sp_refuse_pool(pit, name, why);
-    }
     atomic_fetch_add(&pit->waiters, 1);
-    snakepit_err err = await(&awaited, deadline, why);
+    snakepit_err err = await_known(pit, name, wanted, deadline, why);
     atomic_fetch_sub(&pit->waiters, 1); // after which it may be freed
     if (err == SNAKEPIT_SHUTTING_DOWN) {
         explain(why, name, "the pit is closing");
@@ -390,7 +433,9 @@ static void leave(snakepit *pit)
 {
     free_config(pit);
     sp_log_writer_abandon(pit->log_writer);
+    sp_log_writer_abandon(pit->outlets.news);
     pit->log_writer = NULL;
+    pit->outlets.news = NULL;
 }
 
 static void begin_close(snakepit *pit)

@@ -44,6 +44,9 @@ struct sp_pit_pool {
     struct sp_pool *pool;
     struct sp_fleet fleet;      // its workers; of a connected pit zeroed
     struct sp_circuit *circuit; // to the daemon's pool; owned. NULL: it has workers
+    // Why the daemon's pool has not the workers that it should have; or "". Guarded by
+    // `reload_lock` of the pit.
+    snakepit_message remote_reason;
     // What the daemon says of that.
     _Atomic bool remote_ready;
     _Atomic bool remote_serves;
@@ -188,6 +191,8 @@ void sp_pit_woken(void *user);
 void sp_pit_fleet_stopped(void *user);
 // sp_pool_hooks.attention: something for the tick.
 void sp_pit_attention(void *user);
+// Has those look again who wait for pools to change. `user` is the pit. Any thread.
+void sp_pit_changed(void *user);
 // sp_sessions_hooks.wake: there are sessions that will expire.
 void sp_pit_watch_sessions(void *user);
 

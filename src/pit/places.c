@@ -1,16 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Where a pool goes, and how it calls the pit.
 #include "base/memory.h"
-#include "ipc/futex.h"
 #include "pit/pit.h"
 #include "pit/refuse.h"
-
-static void on_changed(void *user)
-{
-    snakepit *pit = user;
-    atomic_fetch_add_explicit(&pit->changes, 1, memory_order_release);
-    sp_futex_wake(&pit->changes, INT32_MAX);
-}
 
 // Of a call that a daemon runs only that can tell.
 static void where(void *user, uint64_t worker, uint64_t call, struct sp_buf *text)
@@ -25,7 +17,7 @@ struct sp_pool_hooks sp_pit_pool_hooks(snakepit *pit)
 {
     return (struct sp_pool_hooks){.attention = sp_pit_attention,
                                   .ended = sp_queues_wake,
-                                  .changed = on_changed,
+                                  .changed = sp_pit_changed,
                                   .question = sp_pit_question,
                                   .where = where,
                                   .user = pit};

@@ -314,6 +314,16 @@ static snakepit_err check_tool(const snakepit *pit,
     return SNAKEPIT_OK;
 }
 
+// The tools of a session end with it, wherever that is.
+static snakepit_err use_session(snakepit *pit, struct sp_slice session)
+{
+    if (sp_pit_is_connected(pit)) {
+        sp_daemon_follow_sessions(pit->daemon);
+        return SNAKEPIT_OK;
+    }
+    return sp_sessions_use(&pit->sessions, session);
+}
+
 static snakepit_err
 add_tool(snakepit *pit, const struct sp_host_tool_spec *spec, snakepit_message *why)
 {
@@ -321,7 +331,7 @@ add_tool(snakepit *pit, const struct sp_host_tool_spec *spec, snakepit_message *
     const char *session = (const char *)spec->session.data;
     snakepit_err err = SNAKEPIT_OK;
     if (size > 0) {
-        err = sp_sessions_use(&pit->sessions, spec->session);
+        err = use_session(pit, spec->session);
     }
     if (err != SNAKEPIT_OK) {
         return sp_refuse(why,

@@ -51,8 +51,9 @@ snakepit_err sp_refuse_no_own_pit(const snakepit *pit, snakepit_message *why)
     return sp_refuse(
         why,
         SNAKEPIT_UNSUPPORTED,
-        "the pit is connected to a daemon, which does this for its clients by "
-        "HTTP alone; use snakepit --connect");
+        "the pools are those of a daemon, and so is their file; have the daemon read "
+        "it "
+        "again by SIGHUP, or by snakepit reload --connect and its HTTP address");
 }
 
 snakepit_err sp_refuse_no_name(const char *what,
@@ -96,6 +97,11 @@ sp_refuse_pool(const snakepit *pit, const char *name, snakepit_message *why)
     const char *names[SHOWN_POOLS];
     char there[600];
     size_t count = 0;
+    snakepit_err missing =
+        sp_pit_is_connected(pit) ? sp_daemon_missing(pit->daemon, why) : SNAKEPIT_OK;
+    if (missing != SNAKEPIT_OK) {
+        return missing;
+    }
     for (size_t i = 0; i < pit->count && count < SHOWN_POOLS; i++) {
         if (!sp_pit_pool_is_removed(pit->pools[i])) {
             names[count++] = sp_pool_name(pit->pools[i]->pool);

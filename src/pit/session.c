@@ -354,7 +354,11 @@ snakepit_err snakepit_session_close(snakepit *pit, const char *session_id)
     snakepit_err err = check_session(pit, session_id, &session, NULL);
     if (err == SNAKEPIT_OK && sp_pit_is_connected(pit)) {
         const struct sp_asked asked = {.session = session_id};
-        return sp_ask_do(pit, "session_close", &asked, NULL);
+        err = sp_ask_do(pit, "session_close", &asked, NULL);
+        if (err == SNAKEPIT_OK) {
+            sp_host_tools_end_session(&pit->tools, session);
+        }
+        return err;
     }
     return err == SNAKEPIT_OK ? sp_sessions_end(&pit->sessions, session) : err;
 }

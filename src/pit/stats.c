@@ -120,7 +120,7 @@ snakepit_pool_get_stats(snakepit *pit, const char *name, snakepit_pool_stats *st
     }
     struct sp_pit_pool *place = sp_pit_find(pit, name);
     if (place == NULL) {
-        return SNAKEPIT_UNKNOWN_POOL;
+        return sp_refuse_pool(pit, name, NULL);
     }
     if (sp_pit_is_connected(pit)) {
         return ask_stats(pit, sp_pool_name(place->pool), stats);
@@ -196,7 +196,7 @@ snakepit_err snakepit_worker_health(snakepit *pit,
     }
     struct sp_pit_pool *place = sp_pit_find(pit, name);
     if (place == NULL) {
-        return SNAKEPIT_UNKNOWN_POOL;
+        return sp_refuse_pool(pit, name, NULL);
     }
     snakepit_health now = {0};
     if (sp_pit_is_connected(pit)) {

@@ -367,7 +367,7 @@ static snakepit_err put_value(struct telling *telling)
 {
     char session[NAME_ROOM];
     char key[NAME_ROOM];
-    snakepit_reader at;
+    snakepit_value its;
     const uint64_t ttl = number_of(telling, "ttl_ms");
     const snakepit_put_options options = {.size = sizeof options,
                                           .ttl_ms = ttl < UINT32_MAX ? (uint32_t)ttl
@@ -377,14 +377,12 @@ static snakepit_err put_value(struct telling *telling)
     if (value == NULL) {
         return SNAKEPIT_NO_MEMORY;
     }
-    if (snakepit_reader_find(&telling->arguments, "value", &at) == SNAKEPIT_OK) {
-        const uint8_t *first = at.at;
-        if (snakepit_reader_skip(&at) == SNAKEPIT_OK) {
-            const struct sp_slice bytes = {first, (size_t)(at.at - first)};
-            if (sp_writer_message(value, bytes, (struct sp_slice){0}) != SNAKEPIT_OK) {
-                sp_writer_fail(value, SNAKEPIT_MALFORMED);
-            }
-        }
+    if (find_value(telling, "value", SNAKEPIT_BYTES, &its) &&
+        sp_writer_message(
+            value,
+            (struct sp_slice){(const uint8_t *)its.as.bytes.data, its.as.bytes.size},
+            (struct sp_slice){0}) != SNAKEPIT_OK) {
+        sp_writer_fail(value, SNAKEPIT_MALFORMED);
     }
     snakepit_err err = snakepit_session_put(telling->pit,
                                             name_of(telling, "session", session),

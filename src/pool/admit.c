@@ -35,9 +35,10 @@ static void set_deadlines(struct sp_call *call, const struct sp_order *order)
     uint32_t whole =
         order->timeout_ms != 0 ? order->timeout_ms : options->call_timeout_ms;
     uint64_t now = begun != 0 ? begun : clock_for(whole, options->queue_timeout_ms);
-    call->deadline = sp_call_until(now, whole == 0 ? 0 : whole + options->slack_ms);
+    uint64_t own = sp_call_until(now, whole);
     uint64_t line = sp_call_until(now, options->queue_timeout_ms);
-    call->line_deadline = line < call->deadline ? line : call->deadline;
+    call->deadline = sp_call_until(now, whole == 0 ? 0 : whole + options->slack_ms);
+    call->line_deadline = line < own ? line : own; // nobody else would tell that
 }
 
 // The tool sees the span that it runs in.
@@ -76,7 +77,8 @@ static snakepit_err prepare(struct sp_call *call, const struct sp_order *order)
                            ? fill_traced(call, order)
                            : sp_parcel_fill(store, call->parcel, &order->text);
     // Reading the arguments may have taken all of its time.
-    bool late = order->text.begun != 0 && sp_clock_now() >= call->deadline;
+    uint64_t slack = call->pool->options.slack_ms * SP_NS_PER_MS;
+    bool late = order->text.begun != 0 && sp_clock_now() + slack >= call->deadline;
     return err == SNAKEPIT_OK && late ? SNAKEPIT_DEADLINE_EXCEEDED : err;
 }
 

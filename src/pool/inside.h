@@ -263,4 +263,13 @@ snakepit_err sp_pool_begin_stream(struct sp_pool *pool,
 // No lock: drops references of the pool; the last one frees it.
 void sp_pool_unref(struct sp_pool *pool, uint32_t refs);
 
+// When its time is up for those who are told: they may be late by the slack.
+static inline uint64_t sp_pool_told_deadline(const struct sp_pool *pool,
+                                             const struct sp_call *call)
+{
+    return call->deadline == SP_NEVER
+               ? SP_NEVER
+               : call->deadline - pool->options.slack_ms * SP_NS_PER_MS;
+}
+
 #endif

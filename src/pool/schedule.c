@@ -176,9 +176,7 @@ static bool place_on(struct sp_pool *pool,
         return false;
     }
     sp_call_describe(call, &request);
-    if (request.deadline != SP_NEVER) {
-        request.deadline -= pool->options.slack_ms * SP_NS_PER_MS;
-    }
+    request.deadline = sp_pool_told_deadline(pool, call);
     if (!sp_port_submit(
             seat->port, &request, call->reports, call, &call->placement.slot)) {
         sp_placement_end_lease(pool, call, seat, false);

@@ -104,7 +104,8 @@ static bool log_wants(const struct sp_event_sink *sink)
 
 bool sp_event_sink_wants(const struct sp_event_sink *sink)
 {
-    return sink->event != NULL || sink->spans != NULL || log_wants(sink);
+    return sink->event != NULL || sink->also != NULL || sink->spans != NULL ||
+           log_wants(sink);
 }
 
 // The map as JSON, or why it has none; NULL without memory for it.
@@ -152,6 +153,9 @@ void sp_event_tell(const struct sp_event_sink *sink, const snakepit_event *event
         SP_CALLBACK_RETURNED;
     } else if (log_wants(sink)) {
         write_to_log(sink->log, event);
+    }
+    if (sink->also != NULL) {
+        sink->also(sink->also_user, event);
     }
 }
 

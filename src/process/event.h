@@ -28,7 +28,9 @@ struct sp_event_sink {
     snakepit_event_fn *event; // NULL: to the log
     void *user;
     const struct sp_log *log;
-    struct sp_spans *spans; // where spans go as well; NULL: nowhere
+    struct sp_spans *spans;  // where spans go as well; NULL: nowhere
+    snakepit_event_fn *also; // gets events besides; NULL: nobody does
+    void *also_user;
 };
 
 // Whether anybody sees them there.

@@ -45,15 +45,30 @@ void sp_asks_begin(struct sp_asks *asks)
 {
     pthread_mutex_lock(&asks->lock);
     asks->refuses = SNAKEPIT_OK;
+    asks->found = true;
     pthread_mutex_unlock(&asks->lock);
 }
 
 void sp_asks_end(struct sp_asks *asks, snakepit_err err)
 {
     pthread_mutex_lock(&asks->lock);
-    asks->refuses = err;
+    // Where there was none so far, why is known better.
+    if (asks->found || err == SNAKEPIT_SHUTTING_DOWN) {
+        asks->refuses = err;
+        asks->why.text[0] = '\0';
+    }
     while (!sp_list_empty(&asks->waiting)) {
         finish(SP_ENTRY(asks->waiting.next, struct ask, link), err);
+    }
+    pthread_mutex_unlock(&asks->lock);
+}
+
+void sp_asks_miss(struct sp_asks *asks, snakepit_err err, const char *why)
+{
+    pthread_mutex_lock(&asks->lock);
+    if (!asks->found) {
+        asks->refuses = err;
+        (void)snprintf(asks->why.text, sizeof asks->why.text, "%s", why);
     }
     pthread_mutex_unlock(&asks->lock);
 }
@@ -92,11 +107,11 @@ snakepit_err sp_asks_take(struct sp_asks *asks, struct sp_slice message)
 // ---- Asking -------------------------------------------------------------------
 
 static snakepit_err write_message(struct sp_buf *message,
-                                  const struct ask *ask,
+                                  uint64_t ticket,
                                   const char *what,
                                   const snakepit_writer *body)
 {
-    const struct sp_local_ask head = {.ticket = ask->ticket};
+    const struct sp_local_ask head = {.ticket = ticket};
     snakepit_writer *writer = snakepit_writer_new();
     if (writer == NULL) {
         return SNAKEPIT_NO_MEMORY;
@@ -155,15 +170,44 @@ static void await(struct sp_asks *asks, struct ask *ask, uint64_t deadline)
     pthread_mutex_unlock(&asks->lock);
 }
 
+static void tell(snakepit_message *why, snakepit_err err)
+{
+    if (why != NULL) {
+        (void)snprintf(why->text, sizeof why->text, "%s", snakepit_err_text(err));
+    }
+}
+
+// Lock held.
+static snakepit_err refuse(const struct sp_asks *asks, snakepit_message *why)
+{
+    if (asks->why.text[0] == '\0') {
+        tell(why, asks->refuses);
+    } else if (why != NULL) {
+        *why = asks->why;
+    }
+    return asks->refuses;
+}
+
 // Its number and its place among those that wait.
-static snakepit_err enter(struct sp_asks *asks, struct ask *ask)
+static snakepit_err enter(struct sp_asks *asks, struct ask *ask, snakepit_message *why)
 {
     pthread_mutex_lock(&asks->lock);
     snakepit_err err = asks->refuses;
     if (err == SNAKEPIT_OK) {
         ask->ticket = ++asks->last_ticket;
         sp_list_append(&asks->waiting, &ask->link);
+    } else {
+        (void)refuse(asks, why);
     }
+    pthread_mutex_unlock(&asks->lock);
+    return err;
+}
+
+snakepit_err sp_daemon_missing(struct sp_daemon *daemon, snakepit_message *why)
+{
+    struct sp_asks *asks = &daemon->asks;
+    pthread_mutex_lock(&asks->lock);
+    snakepit_err err = asks->found ? SNAKEPIT_OK : refuse(asks, why);
     pthread_mutex_unlock(&asks->lock);
     return err;
 }
@@ -197,13 +241,6 @@ static snakepit_err open_answer(struct sp_buf *answer, snakepit_message *why)
     return (snakepit_err)err.as.integer;
 }
 
-static void tell(snakepit_message *why, snakepit_err err)
-{
-    if (why != NULL) {
-        (void)snprintf(why->text, sizeof why->text, "%s", snakepit_err_text(err));
-    }
-}
-
 snakepit_err sp_daemon_ask(struct sp_daemon *daemon,
                            const char *what,
                            const snakepit_writer *body,
@@ -215,12 +252,11 @@ snakepit_err sp_daemon_ask(struct sp_daemon *daemon,
     const uint64_t deadline =
         sp_clock_now() + daemon->options.timeout_ms * SP_NS_PER_MS;
     *answer = (struct sp_buf){0};
-    snakepit_err err = enter(&daemon->asks, &ask);
+    snakepit_err err = enter(&daemon->asks, &ask, why);
     if (err != SNAKEPIT_OK) {
-        tell(why, err);
         return err;
     }
-    err = write_message(&message, &ask, what, body);
+    err = write_message(&message, ask.ticket, what, body);
     err = err == SNAKEPIT_OK ? send_ask(daemon, &message, deadline) : err;
     await(&daemon->asks, &ask, err == SNAKEPIT_OK ? deadline : 0);
     sp_buf_fini(&message);
@@ -236,4 +272,68 @@ snakepit_err sp_daemon_ask(struct sp_daemon *daemon,
         sp_buf_fini(&ask.answer);
     }
     return err;
+}
+
+// ---- Following ------------------------------------------------------------------
+
+static void write_follow(const struct sp_daemon *daemon, snakepit_writer *writer)
+{
+    const struct sp_daemon_follow *follow = &daemon->options.follow;
+    snakepit_writer_map(writer, 4);
+    snakepit_writer_str(writer, "level");
+    snakepit_writer_uint(writer, (uint64_t)follow->level);
+    snakepit_writer_str(writer, "events");
+    snakepit_writer_bool(writer, follow->events);
+    snakepit_writer_str(writer, "sessions");
+    snakepit_writer_bool(writer, follow->sessions || atomic_load(&daemon->sessions));
+    snakepit_writer_str(writer, "records");
+    snakepit_writer_bool(writer, atomic_load(&daemon->records));
+}
+
+void sp_daemon_ask_to_follow(struct sp_daemon *daemon)
+{
+    const struct sp_daemon_follow *follow = &daemon->options.follow;
+    struct sp_buf message = {0};
+    if (follow->level >= SP_LOG_OFF && !follow->events && !follow->sessions &&
+        !atomic_load(&daemon->sessions) && !atomic_load(&daemon->records)) {
+        return;
+    }
+    snakepit_writer *writer = snakepit_writer_new();
+    if (writer == NULL) {
+        return;
+    }
+    write_follow(daemon, writer);
+    if (write_message(&message, 0, "follow", writer) == SNAKEPIT_OK) {
+        // The socket is new, so there is room.
+        (void)sp_channel_send(daemon->fd, SP_LOCAL_ASK, message.data, message.size);
+    }
+    sp_buf_fini(&message);
+    snakepit_writer_free(writer);
+}
+
+static snakepit_err follow_now(struct sp_daemon *daemon)
+{
+    struct sp_buf answer = {0};
+    snakepit_writer *writer = snakepit_writer_new();
+    if (writer == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    write_follow(daemon, writer);
+    snakepit_err err = sp_daemon_ask(daemon, "follow", writer, &answer, NULL);
+    sp_buf_fini(&answer);
+    snakepit_writer_free(writer);
+    return err;
+}
+
+void sp_daemon_follow_sessions(struct sp_daemon *daemon)
+{
+    if (!atomic_exchange(&daemon->sessions, true)) {
+        (void)follow_now(daemon); // where there is none now, the next one is asked
+    }
+}
+
+snakepit_err sp_daemon_record(struct sp_daemon *daemon, bool on)
+{
+    atomic_store(&daemon->records, on);
+    return follow_now(daemon);
 }

@@ -130,11 +130,34 @@ static snakepit_err await_welcome(struct sp_daemon *daemon,
     return err;
 }
 
+static snakepit_err find_first(struct sp_daemon *daemon,
+                               struct sp_remote_pools *pools,
+                               snakepit_message *why)
+{
+    snakepit_err err = sp_socket_connect(daemon->path, &daemon->fd, why);
+    if (err == SNAKEPIT_OK) {
+        err = await_welcome(daemon, pools, why);
+        if (err != SNAKEPIT_OK) {
+            explain(why, err, daemon->path);
+        }
+    }
+    if (err == SNAKEPIT_OK) {
+        sp_asks_begin(&daemon->asks);
+        sp_daemon_ask_to_follow(daemon);
+    } else if (err == SNAKEPIT_UNREACHABLE && daemon->options.reconnects) {
+        sp_descriptor_close(&daemon->fd);
+        sp_asks_miss(&daemon->asks, err, why->text);
+        err = SNAKEPIT_OK;
+    }
+    return err;
+}
+
 snakepit_err sp_daemon_connect(const struct sp_daemon_options *options,
                                struct sp_daemon **daemon,
                                struct sp_remote_pools *pools,
                                snakepit_message *why)
 {
+    snakepit_message room = {{0}};
     struct sp_daemon *made = sp_alloc(sizeof *made);
     if (made == NULL) {
         return SNAKEPIT_NO_MEMORY;
@@ -147,18 +170,11 @@ snakepit_err sp_daemon_connect(const struct sp_daemon_options *options,
     made->inbox = sp_alloc(sizeof *made->inbox);
     snakepit_err err = made->path == NULL || made->inbox == NULL
                            ? SNAKEPIT_NO_MEMORY
-                           : sp_socket_connect(made->path, &made->fd, why);
-    if (err == SNAKEPIT_OK) {
-        err = await_welcome(made, pools, why);
-        if (err != SNAKEPIT_OK) {
-            explain(why, err, made->path);
-        }
-    }
+                           : find_first(made, pools, why != NULL ? why : &room);
     if (err != SNAKEPIT_OK) {
         sp_daemon_free(made);
         return err;
     }
-    sp_asks_begin(&made->asks);
     *daemon = made;
     return SNAKEPIT_OK;
 }
@@ -245,19 +261,36 @@ static snakepit_err take_pools(struct sp_daemon *daemon, const snakepit_reader *
     return err;
 }
 
+static snakepit_err take_news(struct sp_daemon *daemon, struct sp_slice body)
+{
+    struct sp_local_news_head head;
+    if (body.size < sizeof head) {
+        return SNAKEPIT_PROTOCOL;
+    }
+    memcpy(&head, body.data, sizeof head);
+    return daemon->options.hooks.news(
+        daemon->options.hooks.user,
+        &head,
+        (struct sp_slice){body.data + sizeof head, body.size - sizeof head});
+}
+
 // Of a daemon that was found again.
 static snakepit_err take_first(struct sp_daemon *daemon, const struct packet *packet)
 {
     struct sp_remote_pools pools = {0};
-    snakepit_err err = take_welcome(daemon, packet, &pools, NULL);
+    snakepit_message why = {{0}};
+    snakepit_err err = take_welcome(daemon, packet, &pools, &why);
     if (err != SNAKEPIT_OK) {
+        explain(&why, err, daemon->path);
+        sp_asks_miss(&daemon->asks, err, why.text);
         return err;
     }
     daemon->greeted = false;
     daemon->pause_ms = PAUSE_MS;
     sp_timer_stop(&daemon->late);
-    sp_asks_begin(&daemon->asks);
     daemon->options.hooks.pools(daemon->options.hooks.user, &pools);
+    sp_asks_begin(&daemon->asks); // who waited for a daemon finds its pools
+    sp_daemon_ask_to_follow(daemon);
     daemon->options.hooks.found(daemon->options.hooks.user);
     sp_remote_pools_free(&pools);
     return SNAKEPIT_OK;
@@ -279,6 +312,8 @@ static snakepit_err take_message(struct sp_daemon *daemon, struct packet *packet
         return take_pools(daemon, &map);
     case SP_LOCAL_ANSWER:
         return sp_asks_take(&daemon->asks, packet->body);
+    case SP_LOCAL_NEWS:
+        return take_news(daemon, packet->body);
     case SP_LOCAL_LEAVING:
         return SNAKEPIT_OK; // its end follows when what runs has ended
     default:
@@ -321,7 +356,10 @@ static void on_again(struct sp_timer *timer)
 {
     struct sp_daemon *daemon = timer->user;
     int fd = -1;
-    if (sp_socket_connect(daemon->path, &fd, NULL) != SNAKEPIT_OK) {
+    snakepit_message why = {{0}};
+    snakepit_err err = sp_socket_connect(daemon->path, &fd, &why);
+    if (err != SNAKEPIT_OK) {
+        sp_asks_miss(&daemon->asks, err, why.text);
         look_again_later(daemon);
         return;
     }
@@ -343,6 +381,10 @@ sp_daemon_start(struct sp_daemon *daemon, struct sp_loop *loop, snakepit_message
     daemon->watch.user = daemon;
     daemon->again.user = daemon;
     daemon->late.user = daemon;
+    if (daemon->fd < 0) {
+        look_again_later(daemon);
+        return SNAKEPIT_OK;
+    }
     return watch_socket(daemon, why);
 }
 

@@ -14,6 +14,7 @@
 #include <snakepit/snakepit.h>
 
 #include "base/list.h"
+#include "base/log.h"
 #include "base/loop.h"
 #include "ipc/channel.h"
 #include "ipc/local.h"
@@ -23,7 +24,7 @@
 // A pool as the daemon tells of it.
 struct sp_remote_pool {
     char name[256];
-    char reason[512]; // why it is not ready; or empty
+    char reason[1024]; // why it is not ready; or empty
     uint32_t call_timeout_ms;
     bool is_default;
     bool serves;  // at least one worker takes calls
@@ -37,6 +38,13 @@ struct sp_remote_pools {
 };
 
 void sp_remote_pools_free(struct sp_remote_pools *pools);
+
+// What the daemon is to tell besides, see enum sp_local_topic.
+struct sp_daemon_follow {
+    enum sp_log_level level; // of notices; SP_LOG_OFF: of none
+    bool events;
+    bool sessions;
+};
 
 struct sp_daemon;
 
@@ -52,6 +60,10 @@ struct sp_daemon_hooks {
     void (*lost)(void *user, const char *why);
     // There is another one.
     void (*found)(void *user);
+    // It has told what is followed: `body` is a map. PROTOCOL: it makes no sense.
+    snakepit_err (*news)(void *user,
+                         const struct sp_local_news_head *head,
+                         struct sp_slice body);
     void *user;
 };
 
@@ -59,12 +71,14 @@ struct sp_daemon_options {
     const char *path;    // of the socket; copied
     bool reconnects;     // looks for the daemon again when it was lost
     uint32_t timeout_ms; // that a daemon may take to answer a greeting or a question
+    struct sp_daemon_follow follow;
     struct sp_daemon_hooks hooks;
 };
 
 // Connects, greets, and waits for the welcome. UNREACHABLE: nobody listens there, or it
-// does not answer in time. DENIED. PROTOCOL: it is another version, or no daemon.
-// SYSTEM, NO_MEMORY. `why` says what to do. `*pools` are the caller's.
+// does not answer in time; where it is looked for again, that is OK, and the pools that
+// there are come later. DENIED. PROTOCOL: it is another version, or no daemon. SYSTEM,
+// NO_MEMORY. `why` says what to do. `*pools` are the caller's.
 snakepit_err sp_daemon_connect(const struct sp_daemon_options *options,
                                struct sp_daemon **daemon,
                                struct sp_remote_pools *pools,
@@ -81,6 +95,9 @@ void sp_daemon_free(struct sp_daemon *daemon);
 // The version of the daemon, "0.6.0". Loop thread, or none runs.
 const char *sp_daemon_version(const struct sp_daemon *daemon);
 bool sp_daemon_is_there(const struct sp_daemon *daemon);
+// Why no daemon was there so far: UNREACHABLE, or what it refuses with. OK: there was
+// one, though it may be lost now. Any thread.
+snakepit_err sp_daemon_missing(struct sp_daemon *daemon, snakepit_message *why);
 
 // Asks for a circuit to a pool, for whose calls `requests` holds what they bring.
 // False: it could not be asked now.
@@ -106,5 +123,12 @@ snakepit_err sp_daemon_ask(struct sp_daemon *daemon,
                            const snakepit_writer *body,
                            struct sp_buf *answer,
                            snakepit_message *why);
+
+// Has the daemon tell of sessions that end, from now on; also the next one. Any thread
+// but that of the loop.
+void sp_daemon_follow_sessions(struct sp_daemon *daemon);
+// Has calls that end recorded there, or no more; also by the next daemon. As
+// sp_daemon_ask().
+snakepit_err sp_daemon_record(struct sp_daemon *daemon, bool on);
 
 #endif

@@ -3,6 +3,8 @@
 #ifndef REMOTE_INSIDE_H
 #define REMOTE_INSIDE_H
 
+#include <stdatomic.h>
+
 #include "remote/daemon.h"
 
 // ---- socket.c -----------------------------------------------------------------
@@ -37,6 +39,8 @@ struct sp_asks {
     struct sp_link waiting;
     uint64_t last_ticket;
     snakepit_err refuses; // what a new one is refused with; OK: nothing
+    snakepit_message why; // a sentence about that; or empty
+    bool found;           // there was a daemon before
 };
 
 void sp_asks_init(struct sp_asks *asks);
@@ -45,6 +49,11 @@ void sp_asks_fini(struct sp_asks *asks);
 // wait.
 void sp_asks_begin(struct sp_asks *asks);
 void sp_asks_end(struct sp_asks *asks, snakepit_err err);
+// What they are refused with as long as no daemon was there at all.
+void sp_asks_miss(struct sp_asks *asks, snakepit_err err, const char *why);
+// Asks the daemon that is there for what is followed, and waits for no answer. Where
+// the loop runs its thread.
+void sp_daemon_ask_to_follow(struct sp_daemon *daemon);
 // The answer to one of them has come. PROTOCOL: it makes no sense.
 snakepit_err sp_asks_take(struct sp_asks *asks, struct sp_slice message);
 
@@ -63,6 +72,8 @@ struct sp_daemon {
     bool greeted;          // its welcome is still to come
     char version[64];      // of the daemon
     uint64_t last_circuit;
+    _Atomic bool records;  // calls that end are to be recorded there
+    _Atomic bool sessions; // ends of sessions are to be told, whatever `follow` says
     struct sp_asks asks;
 };
 

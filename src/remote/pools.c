@@ -8,10 +8,11 @@
 
 #define POOLS_MOST 4096u
 
-bool sp_remote_text(const snakepit_reader *map,
-                    const char *key,
-                    char *text,
-                    size_t room)
+static bool read_text(const snakepit_reader *map,
+                      const char *key,
+                      char *text,
+                      size_t room,
+                      enum sp_text_kind kind)
 {
     snakepit_reader at;
     snakepit_value value;
@@ -24,8 +25,16 @@ bool sp_remote_text(const snakepit_reader *map,
     size_t size = value.as.text.size < room ? value.as.text.size : room - 1;
     memcpy(text, value.as.text.data, size);
     text[size] = '\0';
-    sp_text_clean(text, size, SP_TEXT_LINE);
+    sp_text_clean(text, size, kind);
     return true;
+}
+
+bool sp_remote_text(const snakepit_reader *map,
+                    const char *key,
+                    char *text,
+                    size_t room)
+{
+    return read_text(map, key, text, room, SP_TEXT_LINE);
 }
 
 uint64_t sp_remote_number(const snakepit_reader *map,
@@ -60,7 +69,7 @@ static bool read_pool(const snakepit_reader *map, struct sp_remote_pool *pool)
         !sp_remote_text(map, "state", state, sizeof state) || pool->name[0] == '\0') {
         return false;
     }
-    (void)sp_remote_text(map, "reason", pool->reason, sizeof pool->reason);
+    (void)read_text(map, "reason", pool->reason, sizeof pool->reason, SP_TEXT_BLOCK);
     pool->call_timeout_ms =
         (uint32_t)sp_remote_number(map, "call_timeout_ms", UINT32_MAX, 0);
     pool->is_default = read_flag(map, "default");

@@ -14,6 +14,7 @@ from ctypes import byref
 from typing import Any, Callable
 
 from . import library as raw
+from . import through
 from .answers import (
     Answer,
     CallFailed,
@@ -67,6 +68,17 @@ class Event:
             measurements=read_value(event.measurements),
             metadata=read_value(event.metadata),
         )
+
+
+class Events(list):
+    """What the callback was told. Where there is `held`, it waits for that."""
+
+    held: threading.Event | None = None
+
+    def append(self, event: Event) -> None:
+        if self.held is not None:
+            self.held.wait(60)
+        super().append(event)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -286,12 +298,13 @@ class Pit:
         self.handle = handle
         self.kept = kept
         self.lines = lines
+        self.behind: through.Behind | None = None
         self.submitted: list[Any] = []
         self.host_tools: list[tuple[str, str | None]] = []
         # Name and reason of each session that has ended.
         self.ended_sessions: list[tuple[str, str]] = []
         # What adapters emitted, of a pit that was opened with `listens`.
-        self.events: list[Event] = []
+        self.events = Events()
         # What the library said itself, of a pit that was opened with `hears`.
         self.notices: list[Notice] = []
 
@@ -315,6 +328,10 @@ class Pit:
         `listens` to events; None: neither that nor more of a log than warnings. Without
         `logs` lines go where the library puts them by itself.
         """
+        if through.ON and text is None:
+            return cls.open_through(
+                {**top, "pools": list(pools)}, listens, logs, hears, traces
+            )
         yaml = (text or json.dumps({**top, "pools": list(pools)})).encode()
         return cls._open(
             lambda options, pit, why: lib.open_memory(
@@ -336,14 +353,38 @@ class Pit:
         )
 
     @classmethod
+    def open_through(cls, config: dict, *how: Any) -> Pit:
+        """The same pools, but those of a daemon."""
+        behind = through.Behind(config, cls.detail)
+        try:
+            pit = cls._open(cls.connecting(behind.address), *how)
+        except BaseException:
+            behind.end()
+            raise
+        pit.behind = behind
+        return pit
+
+    @classmethod
     def connect(
         cls,
         address: str,
         timeout_ms: int = 0,
         reconnect: bool = False,
         shared_memory: int = 0,
+        listens: bool = False,
     ) -> Pit:
         """Uses the pools of a daemon."""
+        how = cls.connecting(address, timeout_ms, reconnect, shared_memory)
+        return cls._open(how, listens)
+
+    @staticmethod
+    def connecting(
+        address: str,
+        timeout_ms: int = 0,
+        reconnect: bool = False,
+        shared_memory: int = 0,
+    ) -> Callable[..., int]:
+        """What opens such a pit."""
 
         def function(options: Any, pit: Any, why: Any) -> int:
             connecting = raw.ConnectOptions(
@@ -355,7 +396,7 @@ class Pit:
             )
             return lib.connect(address.encode(), byref(connecting), pit, why)
 
-        return cls._open(function)
+        return function
 
     @classmethod
     def _open(
@@ -378,7 +419,7 @@ class Pit:
         def session_ended(_user: Any, session: bytes, reason: int) -> None:
             ended.append((session.decode(), SESSION_ENDS[reason]))
 
-        events: list[Event] = []
+        events = Events()
 
         def event(_user: Any, told: Any) -> None:
             assert told.contents.size == ctypes.sizeof(raw.Event)
@@ -431,6 +472,13 @@ class Pit:
         rest = Pit(handle, self.kept, self.lines)
         eventually(rest.let_go, "all callers have left, so that their pit can close")
         lib.close(handle, 0)
+        self.end_behind()
+
+    def end_behind(self) -> None:
+        """Ends the daemon whose pools it has used, if there is one."""
+        behind, self.behind = self.behind, None
+        if behind is not None:
+            behind.end()
 
     def let_go(self) -> bool:
         """Ends what callers wait for; true once none is inside the library."""
@@ -447,6 +495,7 @@ class Pit:
         handle, self.handle = self.handle, None
         if handle is not None:
             lib.close(handle, grace_ms)
+        self.end_behind()
 
     def await_ready(self, pool: str | None = None, timeout_ms: int = READY_MS) -> Pit:
         why = raw.Message()
@@ -639,6 +688,16 @@ class Pit:
         made.id = call.value
         return made
 
+    def refusal(self, tool: str, **options: Any) -> str:
+        """What a call that is submitted is refused with: at once, but by a daemon when
+        it comes there.
+        """
+        try:
+            return self.submit(tool, **options).wait().err
+        except Refused as refused:
+            assert self.behind is None
+            return refused.err
+
     def stream(
         self,
         tool: str,
@@ -739,6 +798,12 @@ class Pit:
     def end_session(self, session: str) -> str:
         """OK, or why not."""
         return err_name(lib.session_close(self.handle, session.encode()))
+
+    def has_ended(self, *sessions: tuple[str, str]) -> None:
+        """These sessions have ended by now; a daemon tells of that a moment later."""
+        if self.behind is not None:
+            eventually(lambda: len(self.ended_sessions) >= len(sessions), "their end")
+        assert self.ended_sessions == list(sessions)
 
     # ---- What there is
 
@@ -885,7 +950,8 @@ class Pit:
     def logged(self, event: str) -> list[str]:
         """The lines of one event so far."""
         self.flush_log()
-        return [line.text for line in list(self.lines) if line.event == event]
+        behind = self.behind.logged(event) if self.behind else []
+        return [line.text for line in list(self.lines) if line.event == event] + behind
 
     def await_line(self, event: str, *texts: str) -> None:
         """Until a line of the event has all the texts: output follows the answer."""

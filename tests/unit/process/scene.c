@@ -114,7 +114,7 @@ int scene_prepare(void **state)
     (void)state;
     machine_reset();
     memset(&scene, 0, sizeof scene);
-    const struct sp_event_sink sink = {on_event, NULL, &machine.log, NULL};
+    const struct sp_event_sink sink = {.event = on_event, .log = &machine.log};
     assert_int_equal(sp_loop_init(&scene.loop, woken, NULL, NULL), SNAKEPIT_OK);
     sp_listener_init(&scene.listener, &scene.loop, &sink);
     scene.options = (struct sp_worker_options){

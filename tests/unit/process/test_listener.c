@@ -65,7 +65,7 @@ static void woken(void *user)
 
 static int prepare(void **state)
 {
-    static const struct sp_event_sink sink = {on_event, NULL, &machine.log, NULL};
+    static const struct sp_event_sink sink = {.event = on_event, .log = &machine.log};
     (void)state;
     machine_reset();
     memset(&scene, 0, sizeof scene);
