@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 import ml_dtypes  # noqa: F401 - NumPy starts threads, which are no test's
 import pytest
-from support import Refused
+from support import Refused, through
 from support import census as counting
 from support import pit as pits_module
 from support.configs import KINDS, default_python
@@ -40,6 +40,19 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "quiet: it measures, or counts what the machine has: it runs alone"
     )
+    config.addinivalue_line(
+        "markers", "own_pit(why): a daemon cannot take the place of the test's own pit"
+    )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Through the door of a daemon, what is about a pit of one's own has nothing to
+    test.
+    """
+    for item in items if through.ON else []:
+        marker = item.get_closest_marker("own_pit")
+        if marker is not None:
+            item.add_marker(pytest.mark.skip(reason=f"own pit: {marker.args[0]}"))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -204,14 +217,15 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     end([daemon])
 
 
-@pytest.fixture(params=KINDS)
+# What workers are like makes no difference to the door in front of them.
+@pytest.fixture(params=KINDS[:1] if through.ON else KINDS)
 def kind(request: pytest.FixtureRequest) -> str:
     """Each kind of pool: profile and interpreter."""
     default_python(request.param)  # skips before the test has begun anything
     return request.param
 
 
-@pytest.fixture(params=("process", "thread"))
+@pytest.fixture(params=("process",) if through.ON else ("process", "thread"))
 def profile(request: pytest.FixtureRequest) -> str:
     """Each profile, on the interpreter that it is meant for."""
     default_python(request.param)

@@ -239,13 +239,13 @@ def test_stats_add_up(open_pit, profile, tmp_path):
     os.mkfifo(gate)
     running = [pit.submit("wait_for", {"path": str(gate)}) for _ in range(capacity)]
     waiting = pit.submit("ping")
-    stats = pit.stats()
-    assert (stats.running, stats.waiting) == (capacity, 1)
+    eventually(lambda: pit.stats().waiting == 1, "one waits")
+    assert pit.stats().running == capacity
     assert pit.fails("ping").err == "SATURATED"
-    with pytest.raises(Refused, match="SATURATED"):
-        pit.submit("ping")
+    assert pit.refusal("ping") == "SATURATED"
     assert pit.cancel(waiting) == "OK"
     assert waiting.wait().err == "CANCELLED"
+    eventually(lambda: pit.stats().waiting == 0, "it has left the line")
     assert pit.fails("ping", timeout_ms=30).err == "DEADLINE_EXCEEDED"
     assert len(pit.workers()) == 1
     assert pit.workers()[0].load == capacity
@@ -324,6 +324,7 @@ def test_many_threads_call_at_once(open_pit, profile):
 
 
 @pytest.mark.parametrize("adapter", ["guinea_pig.GuineaPig", "unsafe.Undeclared"])
+@pytest.mark.own_pit("which interpreters workers have is not an affair of the door")
 def test_a_thread_pool_on_a_gil_interpreter_falls_back_to_processes(open_pit, adapter):
     pit = open_pit(
         pool(
@@ -342,6 +343,7 @@ def test_a_thread_pool_on_a_gil_interpreter_falls_back_to_processes(open_pit, ad
     assert not [line for line in pit.logged("worker.exit") if "expected=no" in line]
 
 
+@pytest.mark.own_pit("it says where the text of its configuration was")
 @pytest.mark.errors_logged("pool.failed")
 def test_a_thread_pool_on_a_gil_interpreter_is_refused_if_so_wished(open_pit):
     wanted = pool("thread", python=default_python("process"), on_unsupported="refuse")
@@ -357,6 +359,7 @@ def test_a_thread_pool_on_a_gil_interpreter_is_refused_if_so_wished(open_pit):
         assert part in refused.value.why
 
 
+@pytest.mark.own_pit("which interpreters workers have is not an affair of the door")
 def test_an_adapter_that_is_not_thread_safe_falls_back_to_processes(open_pit):
     pit = open_pit(pool("thread", adapter="unsafe.Declared", threads_per_worker=2))
     assert pit.stats().profile == b"process"
@@ -382,6 +385,7 @@ def changed(tmp_path, **keys):
     )
 
 
+@pytest.mark.own_pit("which interpreters workers have is not an affair of the door")
 def test_a_pool_falls_back_when_a_replacement_takes_the_gil(
     open_pit, tmp_path, takes_the_gil
 ):
@@ -401,6 +405,7 @@ def test_a_pool_falls_back_when_a_replacement_takes_the_gil(
 
 
 @pytest.mark.errors_logged("pool.failed")
+@pytest.mark.own_pit("which interpreters workers have is not an affair of the door")
 def test_a_pool_fails_when_a_replacement_takes_the_gil_if_so_wished(
     open_pit, tmp_path, takes_the_gil
 ):
@@ -414,6 +419,7 @@ def test_a_pool_fails_when_a_replacement_takes_the_gil_if_so_wished(
     assert "GIL" in fault.message
 
 
+@pytest.mark.own_pit("a daemon's log ends with it, which ends with the pit here")
 def test_an_undeclared_adapter_runs_with_a_warning(open_pit):
     pit = open_pit(pool("thread", adapter="unsafe.Undeclared"))
     assert pit.stats().profile == b"thread"
@@ -428,6 +434,7 @@ def test_an_undeclared_adapter_runs_with_a_warning(open_pit):
 
 
 @pytest.mark.errors_logged("pool.failed")
+@pytest.mark.own_pit("which interpreters workers have is not an affair of the door")
 def test_an_undeclared_adapter_is_refused_if_so_wished(open_pit):
     wanted = pool(
         "thread",

@@ -44,7 +44,7 @@ def test_async_calls_are_inside_at_once_and_count_against_capacity(open_pit, jou
     calls = [pit.submit("meet", wanted) for _ in range(THREADS)]
     await_line(journal, "inside", THREADS)
     extra = pit.submit("meet", wanted)
-    assert pit.stats().waiting == 1
+    eventually(lambda: pit.stats().waiting == 1, "one waits")
     pit.cancel(calls[0])
     calls[0].wait()
     assert extra.wait().value == THREADS + 1

@@ -180,6 +180,7 @@ def test_signals_that_another_thread_takes_end_a_wait_for_a_reader(open_pit, tmp
     one.await_replacement(before)
 
 
+@pytest.mark.own_pit("what a program's tool calls waits for a second executor")
 def test_a_worker_that_dies_under_a_nested_call_fails_both(one):
     inner = []
 
@@ -194,6 +195,7 @@ def test_a_worker_that_dies_under_a_nested_call_fails_both(one):
     assert one.call("host", echo(1)) == 1
 
 
+@pytest.mark.own_pit("what a program's tool calls waits for a second executor")
 def test_random_deaths_of_workers_that_ask_confuse_nobody(open_pit, profile):
     pit = open_pit(
         pool(

@@ -47,6 +47,7 @@ def test_an_error_of_the_hosts_ends_a_stream_after_its_chunks(pit):
     assert "no_such" in fault.message
 
 
+@pytest.mark.own_pit("what a program's tool calls waits for a second executor")
 def test_what_a_streams_question_calls_back_harms_no_chunk(one):
     register(one, "back", lambda info, value: one.call("echo", {"value": value}))
     array = numpy.arange(1000)
@@ -79,6 +80,7 @@ def test_a_stream_that_is_closed_while_it_asks_leaves_nothing(one):
 # ---- Streams within ------------------------------------------------------------------
 
 
+@pytest.mark.own_pit("what a program's tool calls waits for a second executor")
 def test_a_host_tool_may_open_a_stream_where_there_is_room(open_pit, profile):
     pit = open_pit(pool(profile, adapter="asks.Asks", pool_size=2))
     register(pit, "echo", lambda info, value: value)

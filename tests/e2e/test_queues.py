@@ -125,6 +125,7 @@ def test_the_example_reads_a_thousand_streams(tmp_path: pathlib.Path):
     assert said == "2500 and 2500 chunks, 0 failures\n"
 
 
+@pytest.mark.own_pit("a client has 256 calls under way at a pool")
 def test_one_thread_reads_a_thousand_running_streams_of_two_queues(open_pit, tmp_path):
     """All of them run at once: none can wait for the end of another one."""
     gate = tmp_path / "gate"
@@ -487,6 +488,7 @@ def test_a_forked_child_can_only_free_it(open_pit):
     assert queue.free() == "OK"
 
 
+@pytest.mark.own_pit("a daemon's figures do not say what has come back from it")
 def test_what_a_child_forks_in_a_callback_does_not_drain_on(open_pit):
     pit = open_pit(pool(), logs=False)
     queue = Queue(pit)

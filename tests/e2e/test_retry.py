@@ -171,6 +171,7 @@ def test_a_session_that_is_tied_strictly_is_not_sent_elsewhere(open_pit, tmp_pat
 # ---- Breakers ------------------------------------------------------------------------
 
 
+@pytest.mark.own_pit("the refusal of a daemon has no retry_after_ms")
 def test_a_tool_that_kills_workers_is_left_alone(open_pit, profile, tmp_path):
     breaker = {"failures": 2, "open_ms": 60_000}
     pit = open_pit(tries(profile, retry="off", breaker=breaker))

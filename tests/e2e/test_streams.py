@@ -375,9 +375,9 @@ def test_a_stream_that_waits_in_line_can_be_closed(shared_pit, tmp_path):
     with pit.stream("count", {"n": MANY}) as first:
         assert first.take() == 0
         with pit.stream("count", {"n": 1}) as second:
-            assert pit.stats().waiting == 1
+            eventually(lambda: pit.stats().waiting == 1, "it waits")
             assert not second.is_over
-        assert pit.stats().waiting == 0
+        eventually(lambda: pit.stats().waiting == 0, "it has left")
         assert first.rest() == (list(range(1, MANY)), None)
 
 
@@ -400,9 +400,7 @@ def test_the_deadline_ends_a_stream_whether_or_not_it_is_read(
             _, fault = stream.rest()
         else:
             assert wait_for_file(path) == "broken off"
-            with pytest.raises(CallFailed) as failed:
-                stream.take()
-            fault = failed.value.fault
+            _, fault = stream.rest()
     assert fault.err == "DEADLINE_EXCEEDED"
     assert fault.stage == "running"
     assert 1.9 <= taken.seconds < 12  # a tick of the kernel early at most
@@ -529,7 +527,8 @@ def test_a_worker_killed_while_its_reader_stalls(open_pit, kind):
         pit.await_replacement(*rows)
         assert (view == 0).all(), "what is being read stays"
         chunks, fault = stream.rest()
-    assert 0 < len(chunks) <= 5
+    # A daemon has some more on their way.
+    assert 0 < len(chunks) <= (5 if pit.behind is None else 10)
     assert [chunk["i"] for chunk in chunks] == list(range(1, len(chunks) + 1))
     assert fault.err == "WORKER_DIED"
 

@@ -193,6 +193,7 @@ def offset_in_file(address):
     return None
 
 
+@pytest.mark.own_pit("what a daemon hands on lies where it has put it")
 def test_what_empty_made_is_read_at_its_place(shared_pit, kind):
     pit = shared_pit(pool(kind))
     with pit.answer("where_made", {"count": MIB}) as answer:
@@ -220,6 +221,7 @@ def test_a_large_result_takes_no_time_to_cross(open_pit, profile):
         assert answer.value(copy=False).nbytes == 64 * MIB
 
 
+@pytest.mark.own_pit("what a daemon hands on lies where it has put it")
 def test_parts_of_an_array_are_right_whether_copied_or_not(shared_pit, kind):
     pit = shared_pit(pool(kind))
     whole = numpy.arange(256 * 128, dtype="float64").reshape(256, 128)
