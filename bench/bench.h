@@ -95,6 +95,10 @@ extern const struct bench_case bench_case_private_memory;
 extern const struct bench_case bench_case_profiles;
 extern const struct bench_case bench_case_mark;
 extern const struct bench_case bench_case_trace;
+extern const struct bench_case bench_case_local_warm;
+extern const struct bench_case bench_case_local_inflight;
+extern const struct bench_case bench_case_local_clients;
+extern const struct bench_case bench_case_local_fairness;
 extern const struct bench_case bench_case_json_read_maps;
 extern const struct bench_case bench_case_json_read_floats;
 extern const struct bench_case bench_case_json_read_text;
@@ -111,9 +115,16 @@ void bench_open_limit(struct bench *bench,
 // The pools of a case, ready.
 void bench_open_product(struct bench *bench, const struct bench_case *what);
 
+// What a case wants of its pools.
+struct product_options bench_product_options(const struct bench *bench,
+                                             const struct bench_case *what);
+
 // Median and 99th percentile of the first limit's warm no-op, of which other cases are
-// shares too.
+// shares too; and of the product's.
 bench_measure bench_warm_limit;
+bench_measure bench_warm;
+// Calls a second of one thread with 32 in flight, of the product.
+bench_measure bench_inflight;
 
 // Nanoseconds of a side's measurement.
 static inline uint64_t bench_duration(const struct bench *bench)

@@ -62,7 +62,7 @@ static void drain_until(struct flight *flight, uint64_t end)
     }
 }
 
-static void inflight_product(struct bench *bench, double figures[BENCH_FIGURES])
+void bench_inflight(struct bench *bench, double figures[BENCH_FIGURES])
 {
     struct product_caller caller;
     product_caller_init(&caller, &bench->product, 0);
@@ -123,7 +123,7 @@ const struct bench_case bench_case_inflight = {
     .rows = {"inflight32_one_executor"},
     .unit = "calls/s",
     .executors = {1},
-    .product = inflight_product,
+    .product = bench_inflight,
     .limit = inflight_limit,
     .peer = "inflight",
 };

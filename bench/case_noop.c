@@ -48,7 +48,7 @@ closed_loop(struct bench *bench, call_fn *call, void *side, uint64_t pace)
     }
 }
 
-static void warm_product(struct bench *bench, double figures[BENCH_FIGURES])
+void bench_warm(struct bench *bench, double figures[BENCH_FIGURES])
 {
     struct product_caller caller;
     product_caller_init(&caller, &bench->product, 0);
@@ -72,7 +72,7 @@ const struct bench_case bench_case_warm = {
     .rows = {"noop_warm_p50", "noop_warm_p99"},
     .unit = "us",
     .executors = {1},
-    .product = warm_product,
+    .product = bench_warm,
     .limit = bench_warm_limit,
     .peer = "noop_warm",
 };

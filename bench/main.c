@@ -52,6 +52,10 @@ static const struct bench_case *const cases[] = {
     &bench_case_profiles,
     &bench_case_mark,
     &bench_case_trace,
+    &bench_case_local_warm,
+    &bench_case_local_inflight,
+    &bench_case_local_clients,
+    &bench_case_local_fairness,
     &bench_case_json_read_maps,
     &bench_case_json_read_floats,
     &bench_case_json_read_text,
@@ -203,7 +207,8 @@ static const char *adapter_of(const struct bench_case *what)
                                  : "bench_adapter:BenchAdapter";
 }
 
-void bench_open_product(struct bench *bench, const struct bench_case *what)
+struct product_options bench_product_options(const struct bench *bench,
+                                             const struct bench_case *what)
 {
     struct product_options options = {
         .python = bench->python->program,
@@ -215,6 +220,12 @@ void bench_open_product(struct bench *bench, const struct bench_case *what)
     };
     options.line = what->line;
     memcpy(options.executors, what->executors, sizeof options.executors);
+    return options;
+}
+
+void bench_open_product(struct bench *bench, const struct bench_case *what)
+{
+    const struct product_options options = bench_product_options(bench, what);
     product_open(&bench->product, &options);
 }
 

@@ -10,7 +10,6 @@
 #include "bench.h"
 
 #define START_MS 60000
-#define YAML     4096
 
 static const char *const pool_names[PRODUCT_POOLS] = {"default", "second"};
 
@@ -40,12 +39,13 @@ static size_t write_line(char *yaml, size_t room, uint32_t line)
 }
 
 // Everything that is not said here is the default.
-static size_t write_pools(char yaml[YAML], const struct product_options *options)
+size_t product_write_pools(char yaml[PRODUCT_YAML],
+                           const struct product_options *options)
 {
-    size_t used = (size_t)snprintf(yaml, YAML, "pools:\n");
+    size_t used = (size_t)snprintf(yaml, PRODUCT_YAML, "pools:\n");
     for (unsigned i = 0; i < PRODUCT_POOLS && options->executors[i] != 0; i++) {
         used += (size_t)snprintf(yaml + used,
-                                 YAML - used,
+                                 PRODUCT_YAML - used,
                                  "  - name: %s\n"
                                  "    worker_profile: %s\n"
                                  "    pool_size: %u\n"
@@ -62,25 +62,30 @@ static size_t write_pools(char yaml[YAML], const struct product_options *options
                                  options->adapter,
                                  options->folder,
                                  options->python);
-        used += write_line(yaml + used, YAML - used, options->line);
-        if (used >= YAML) {
+        used += write_line(yaml + used, PRODUCT_YAML - used, options->line);
+        if (used >= PRODUCT_YAML) {
             bench_fatal("the paths of the bench are too long");
         }
     }
     return used;
 }
 
-void product_open(struct product *product, const struct product_options *options)
+static void name_pools(struct product *product)
 {
-    char yaml[YAML];
-    size_t size = write_pools(yaml, options);
-    snakepit_open_options quiet = {
-        .size = sizeof quiet, .log = no_log, .log_level = SNAKEPIT_LOG_OFF};
-    snakepit_message why = {{0}};
     product->pit = NULL;
     for (unsigned i = 0; i < PRODUCT_POOLS; i++) {
         product->pools[i] = pool_names[i];
     }
+}
+
+void product_open(struct product *product, const struct product_options *options)
+{
+    char yaml[PRODUCT_YAML];
+    size_t size = product_write_pools(yaml, options);
+    snakepit_open_options quiet = {
+        .size = sizeof quiet, .log = no_log, .log_level = SNAKEPIT_LOG_OFF};
+    snakepit_message why = {{0}};
+    name_pools(product);
     const snakepit_open_options *how = options->quiet ? &quiet : NULL;
     snakepit_err err = snakepit_open_memory(yaml, size, how, &product->pit, &why);
     if (err == SNAKEPIT_OK) {
@@ -89,6 +94,22 @@ void product_open(struct product *product, const struct product_options *options
     if (err != SNAKEPIT_OK) {
         bench_fatal(
             "the pools did not start: %s: %s", snakepit_err_name(err), why.text);
+    }
+}
+
+void product_connect(struct product *product, const char *address)
+{
+    snakepit_open_options quiet = {
+        .size = sizeof quiet, .log = no_log, .log_level = SNAKEPIT_LOG_OFF};
+    const snakepit_connect_options how = {.size = sizeof how, .open = &quiet};
+    snakepit_message why = {{0}};
+    name_pools(product);
+    snakepit_err err = snakepit_connect(address, &how, &product->pit, &why);
+    if (err == SNAKEPIT_OK) {
+        err = snakepit_await_ready(product->pit, NULL, START_MS, &why);
+    }
+    if (err != SNAKEPIT_OK) {
+        bench_fatal("%s: %s: %s", address, snakepit_err_name(err), why.text);
     }
 }
 

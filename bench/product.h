@@ -27,8 +27,15 @@ struct product_options {
     bool quiet;                        // nothing of the library's log is printed
 };
 
+#define PRODUCT_YAML 4096
+
+// The pools as a configuration has them. Gives their length.
+size_t product_write_pools(char yaml[PRODUCT_YAML],
+                           const struct product_options *options);
 // Opens the pools and waits until they are ready.
 void product_open(struct product *product, const struct product_options *options);
+// Takes those of a daemon, which are ready.
+void product_connect(struct product *product, const char *address);
 void product_close(struct product *product);
 
 // The pid of the one worker of pool `index`.
