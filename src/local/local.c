@@ -3,6 +3,7 @@
 // something are looked at in each turn; the others ring.
 #include "base/memory.h"
 #include "local/inside.h"
+#include "pit/relay.h"
 
 #define TAKEN_A_TURN 32u // of one circuit, so that others have their turn
 
@@ -48,6 +49,12 @@ open_client(struct sp_serve_loop *serve, int fd, const struct sp_peer *peer)
     return sp_local_connection_open(serve->packets, fd, peer);
 }
 
+// One client that waits is worth lingering for; several bring enough to do.
+static bool is_alone(const struct sp_local_loop *loop)
+{
+    return loop->awake.next == loop->awake.previous;
+}
+
 static bool look(struct sp_serve_loop *serve)
 {
     struct sp_local_loop *loop = serve->packets;
@@ -63,6 +70,9 @@ static bool look(struct sp_serve_loop *serve)
             sp_local_circuit_pump(circuit);
             sp_local_circuit_hear(circuit);
         }
+    }
+    if (came && is_alone(loop)) {
+        (void)sp_pit_linger(sp_serve_loop_queue(serve));
     }
     return came;
 }

@@ -28,6 +28,7 @@
 #define NO_DOORBELL   (-1)
 #define RINGS_MOST    10000u // in a row, for nothing
 #define VAIN_MOST     16u    // in a row, of a queue that has nothing to wait for
+#define LINGER_US     10u    // others wait meanwhile for who lingers
 
 static _Thread_local sp_queue_hand_on_fn *hands_on;
 
@@ -204,14 +205,15 @@ static bool peer_is_elsewhere(const snakepit *pit)
     return false;
 }
 
-static size_t spin(struct snakepit_queue *queue, uint64_t begun)
+static size_t spin(struct snakepit_queue *queue, uint64_t begun, uint64_t most)
 {
     struct sp_patience *patience = &queue->patience;
+    const uint64_t budget = patience->budget < most ? patience->budget : most;
     size_t count = 0;
-    if (patience->budget == 0 || !peer_is_elsewhere(queue->pit) || !sp_spin_begin()) {
+    if (budget == 0 || !peer_is_elsewhere(queue->pit) || !sp_spin_begin()) {
         return 0;
     }
-    while (count == 0 && sp_clock_ticks() - begun < patience->budget) {
+    while (count == 0 && sp_clock_ticks() - begun < budget) {
         sp_clock_relax();
         count = run(queue);
     }
@@ -275,7 +277,7 @@ static int ms_until(uint64_t deadline)
 static size_t drain_until(struct snakepit_queue *queue, uint64_t deadline)
 {
     uint64_t begun = sp_clock_ticks();
-    size_t count = spin(queue, begun);
+    size_t count = spin(queue, begun, UINT64_MAX);
     bool more = true;
     while (count == 0 && more) {
         arm(queue);
@@ -292,6 +294,10 @@ static size_t drain_until(struct snakepit_queue *queue, uint64_t deadline)
 static size_t drain(struct snakepit_queue *queue, uint32_t timeout_ms)
 {
     size_t count = run(queue);
+    if (count > 0 && queue->lingered != 0) {
+        sp_patience_miss(&queue->patience, sp_clock_ticks() - queue->lingered);
+        queue->lingered = 0;
+    }
     if (count > 0) {
         return count;
     }
@@ -311,6 +317,19 @@ size_t sp_queue_drain(struct snakepit_queue *queue, uint32_t timeout_ms)
         return 0;
     }
     size_t count = queue->closed ? 0 : drain(queue, timeout_ms);
+    pthread_mutex_unlock(&queue->turn);
+    return count;
+}
+
+size_t sp_queue_linger(struct snakepit_queue *queue)
+{
+    if (atomic_load(&queue->stop) || pthread_mutex_trylock(&queue->turn) != 0) {
+        return 0;
+    }
+    const uint64_t begun = sp_clock_ticks();
+    const uint64_t most = LINGER_US * sp_clock_ticks_per_us();
+    size_t count = queue->closed ? 0 : spin(queue, begun, most);
+    queue->lingered = count > 0 ? 0 : begun;
     pthread_mutex_unlock(&queue->turn);
     return count;
 }

@@ -34,6 +34,7 @@ struct snakepit_queue {
     uint32_t idle_rings; // in a row, for nobody
     uint32_t vain_rings; // in a row, for nobody or for another queue
     uint64_t heard;      // sp_pool_news.heard at the last look
+    uint64_t lingered;   // ticks, since when it was waited for in vain; 0: it was not
 };
 
 // The pit is one of this process. SYSTEM. The first reference is the caller's.
@@ -54,6 +55,9 @@ bool sp_queue_is_used(const struct snakepit_queue *queue);
 
 // snakepit_queue_drain().
 size_t sp_queue_drain(struct snakepit_queue *queue, uint32_t timeout_ms);
+// The same for who has just submitted something and waits elsewhere if nothing has
+// ended soon: spins, where that has paid off lately, and for some microseconds at most.
+size_t sp_queue_linger(struct snakepit_queue *queue);
 // For the calling thread: hands questions to another one instead of serving them in its
 // drains; how many it served nevertheless.
 typedef size_t sp_queue_hand_on_fn(snakepit *pit);

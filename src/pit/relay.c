@@ -2,6 +2,7 @@
 #include "pit/relay.h"
 
 #include "pit/pit.h"
+#include "pit/queue.h"
 
 static struct sp_pit_request request_of(const struct sp_pit_relayed *call)
 {
@@ -42,4 +43,9 @@ snakepit_err sp_pit_window_open(snakepit *pit,
     struct sp_pool *found = sp_pit_pool(pit, pool);
     return found == NULL ? SNAKEPIT_UNKNOWN_POOL
                          : sp_window_open(found, fd, memory, window);
+}
+
+size_t sp_pit_linger(snakepit_queue *queue)
+{
+    return sp_queue_linger(queue);
 }

@@ -34,4 +34,9 @@ snakepit_err sp_pit_window_open(snakepit *pit,
                                 struct sp_slice memory,
                                 struct sp_window **window);
 
+// Reports what ends soon, to a thread that has just submitted something and waits by
+// the queue's descriptor otherwise: spins, where that has paid off lately, and for some
+// microseconds at most. How many callbacks ran.
+size_t sp_pit_linger(snakepit_queue *queue);
+
 #endif
