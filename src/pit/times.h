@@ -8,7 +8,6 @@
 #include <snakepit/snakepit.h>
 
 #include "telemetry/figures.h"
-#include "telemetry/figures.h"
 #include "telemetry/histogram.h"
 
 // How long calls of a pool waited for a worker, and how long its tools ran, since the
