@@ -33,9 +33,9 @@ from .checking import hammering
 from .checking.report import format_report
 from .errors import AdapterError
 from .faults import describe, is_of_foreign_code
+from .gil import is_gil_enabled
 from .thread_safety_checker import Pitfall, ThreadSafetyChecker, find_pitfalls
 from .tools import collect, collect_unbound
-from .worker import is_gil_enabled
 
 THREADS = 8
 CALLS = 50

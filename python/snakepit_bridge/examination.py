@@ -20,7 +20,7 @@ from . import configuration, declaration, libraries, loader, search_path
 from .configuration import Configuration
 from .errors import AdapterError
 from .faults import describe
-from .worker import is_gil_enabled
+from .gil import is_gil_enabled
 
 REPLY = 3  # the descriptor that the reply is written to
 IMPORTS_MOST = 5

@@ -20,6 +20,7 @@ from . import (
     event_loop,
     exits,
     faults,
+    gil,
     given,
     handover,
     health,
@@ -35,6 +36,7 @@ from . import (
     threads,
 )
 from .configuration import Configuration
+from .gil import is_gil_enabled
 from .late import TYPE_CHECKING
 from .version import __version__
 
@@ -161,6 +163,7 @@ def confine(settings: Configuration) -> Exception | None:
 def prepare_process() -> None:
     """Signals and output as user code finds them."""
     search_path.hide_request()
+    gil.watch()
     if runtime.native is not None:
         runtime.native.leave_interrupts_to_host()
     for stream in (sys.stdout, sys.stderr):
@@ -441,12 +444,6 @@ def describe_worker(adapter_class: type, thread_safe: bool | None) -> dict[str, 
         "python": ".".join(map(str, sys.version_info[:3])),
         "thread_safe": thread_safe,
     }
-
-
-def is_gil_enabled() -> bool:
-    """Whether the GIL is on now: the adapter's imports may have switched it on."""
-    ask = getattr(sys, "_is_gil_enabled", None)
-    return True if ask is None else bool(ask())
 
 
 if __name__ == "__main__":
