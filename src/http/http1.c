@@ -22,6 +22,9 @@
 #define FEW  24u   // fields for which there is always room
 #define KEPT 1024u // bytes of a buffer that is kept for the next request
 
+// For what a client asks without waiting for answers, while others wait.
+#define TURN_NS (2 * SP_NS_PER_MS)
+
 enum state {
     HEAD = 0, // of the next request; nothing of it may be there yet
     BODY,     // of it
@@ -38,6 +41,7 @@ struct http1 {
     bool keep_alive; // after this answer
     bool draining;
     bool held;                     // until the client takes some of what it was sent
+    struct sp_timer next_turn;     // runs while others have theirs
     enum sp_http1_framing framing; // of the answer that has begun
     struct sp_http1_scan scan;
     struct sp_http1_head head;
@@ -424,6 +428,7 @@ static snakepit_err open_http1(struct sp_connection *connection)
     }
     http1->connection = connection;
     http1->fields = http1->few;
+    http1->next_turn.user = http1;
     connection->user = http1;
     return SNAKEPIT_OK;
 }
@@ -439,13 +444,42 @@ static bool is_held_back(struct http1 *http1)
     return http1->held;
 }
 
+static void on_next_turn(struct sp_timer *timer)
+{
+    struct http1 *http1 = timer->user;
+    sp_connection_pause(http1->connection, false);
+}
+
+// Nor are others to wait until all is done that it has asked. `*began` is when this
+// turn began; 0: it begins.
+static bool has_had_its_turn(struct http1 *http1, uint64_t *began)
+{
+    struct sp_connection *connection = http1->connection;
+    if (connection->in.size == 0) {
+        return false;
+    }
+    const uint64_t now = sp_clock_now();
+    *began = *began == 0 ? now : *began;
+    if (now - *began < TURN_NS) {
+        return false;
+    }
+    sp_connection_pause(connection, true);
+    sp_timer_start(&connection->loop->loop, &http1->next_turn, on_next_turn, 0, 0);
+    return true;
+}
+
 static void received(struct sp_connection *connection)
 {
     struct http1 *http1 = of_connection(connection);
+    uint64_t began = 0;
+    if (sp_timer_runs(&http1->next_turn)) {
+        return;
+    }
     http1->reading = true;
     for (bool goes_on = true; goes_on;) {
         if (http1->state == HEAD) {
-            goes_on = !is_held_back(http1) && read_head(http1);
+            goes_on = !is_held_back(http1) && !has_had_its_turn(http1, &began) &&
+                      read_head(http1);
         } else {
             goes_on = http1->state == BODY && read_body(http1);
         }
@@ -496,6 +530,7 @@ static bool drain(struct sp_connection *connection)
 static void close_http1(struct sp_connection *connection)
 {
     struct http1 *http1 = of_connection(connection);
+    sp_timer_stop(&http1->next_turn);
     give_up(http1);
     forget_request(http1);
     sp_buf_fini(&http1->head_bytes);

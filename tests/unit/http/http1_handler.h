@@ -12,6 +12,8 @@
 // Behind the others: `fail` is a macro of it.
 #include <cmocka.h>
 
+#include "base/clock.h"
+
 #define DATE  "Date: -----------------------------\r\n"
 #define GET   "GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
 #define PLAIN "Content-Type: text/plain\r\n"
@@ -26,6 +28,7 @@ enum act {
     WEIRD,    // with fields of its own
     LARGE,    // with 1000 bytes
     BROKEN,   // fails at once
+    SLOW,     // answers at once, with all of its turn gone
 };
 
 static struct {
@@ -100,6 +103,14 @@ static inline void reply_large(struct sp_exchange *exchange)
     sp_exchange_reply(exchange, &reply, (struct sp_slice){bytes, sizeof bytes});
 }
 
+static inline void reply_late(struct sp_exchange *exchange)
+{
+    const uint64_t until = sp_clock_now() + 10 * SP_NS_PER_MS;
+    while (sp_clock_now() < until) {
+    }
+    echo(exchange);
+}
+
 static inline void handle(struct sp_exchange *exchange)
 {
     static const struct sp_reply none = {.status = 204};
@@ -131,6 +142,9 @@ static inline void handle(struct sp_exchange *exchange)
         break;
     case BROKEN:
         sp_exchange_fail(exchange);
+        break;
+    case SLOW:
+        reply_late(exchange);
         break;
     }
 }

@@ -111,6 +111,36 @@ static void who_asks_and_does_not_read_is_held_back(void **state)
     fake_close();
 }
 
+// What the loop does once others had their turn.
+static void fire_next(void)
+{
+    struct sp_link *link = sp_list_take(&fake.loop.loop.timers);
+    SP_CHECK(link != NULL);
+    struct sp_timer *timer = SP_ENTRY(link, struct sp_timer, link);
+    timer->fire(timer);
+    fake_turn();
+}
+
+static void others_have_their_turn_between_requests_that_take_long(void **state)
+{
+    (void)state;
+    start(SLOW);
+    fake_sends(GET GET GET);
+    for (unsigned calls = 1; calls < 3; calls++) {
+        assert_int_equal(seen.calls, calls);
+        assert_true(fake.connection.paused);
+        fire_next();
+    }
+    assert_int_equal(seen.calls, 3);
+    assert_false(fake.connection.paused);
+    assert_true(sp_list_empty(&fake.loop.loop.timers));
+    fake_close();
+    start(SLOW);
+    fake_sends(GET GET GET);
+    fake_close();
+    assert_true(sp_list_empty(&fake.loop.loop.timers));
+}
+
 // ---- Ends ---------------------------------------------------------------------
 
 static void a_handler_is_told_once_that_the_client_has_gone(void **state)
@@ -283,6 +313,7 @@ int main(void)
         cmocka_unit_test(a_failed_answer_is_not_whole),
         cmocka_unit_test(a_handler_is_told_of_room),
         cmocka_unit_test(who_asks_and_does_not_read_is_held_back),
+        cmocka_unit_test(others_have_their_turn_between_requests_that_take_long),
         cmocka_unit_test(a_handler_is_told_once_that_the_client_has_gone),
         cmocka_unit_test(nobody_is_told_after_the_answer),
         cmocka_unit_test(draining_ends_what_is_idle),
