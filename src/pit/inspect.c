@@ -13,6 +13,7 @@
 #include "pit/failure.h"
 #include "pit/pit.h"
 #include "pit/refuse.h"
+#include "pit/saying.h"
 #include "pit/verdicts.h"
 
 #define PERCENT 100u
@@ -175,6 +176,80 @@ static void add_worker(void *user, size_t index, const snakepit_worker_info *row
     facts->stuck += row->stuck;
 }
 
+// ---- What goes on now ---------------------------------------------------------
+
+static void add_growth(void *user, size_t index, const snakepit_worker_info *row)
+{
+    struct sp_growth_look *look = user;
+    (void)index;
+    if (look->count < SP_GROWTH_WORKERS) {
+        look->rows[look->count++] = (struct sp_growth_row){
+            .worker = row->id, .age_ms = row->age_ms, .bytes = row->rss_bytes};
+    }
+}
+
+static void look_at_growth(struct sp_pit_pool *place, struct sp_growth_look *look)
+{
+    *look = (struct sp_growth_look){.at_ms = sp_clock_now() / SP_NS_PER_MS};
+    (void)sp_fleet_workers(&place->fleet, add_growth, look);
+}
+
+void sp_pit_note_growth(struct sp_pit_pool *place)
+{
+    if (sp_growth_is_due(&place->growth, sp_clock_now() / SP_NS_PER_MS)) {
+        struct sp_growth_look look;
+        look_at_growth(place, &look);
+        sp_growth_note(&place->growth, &look);
+    }
+}
+
+static void keep_longest(const struct sp_call_row *row, struct sp_call_now *longest)
+{
+    if (row->since_us / 1000 > longest->ms) {
+        *longest = (struct sp_call_now){.worker = row->worker,
+                                        .ms = row->since_us / 1000,
+                                        .has_time = row->deadline != SP_NEVER};
+        SP_SAY(longest->tool, "%.63s", row->tool);
+    }
+}
+
+static void add_running(const struct sp_call_row *row, struct sp_pool_facts *facts)
+{
+    const uint64_t ms = row->since_us / 1000;
+    keep_longest(row, &facts->oldest);
+    facts->youngest_ms =
+        facts->youngest_ms == 0 || ms < facts->youngest_ms ? ms : facts->youngest_ms;
+    if (row->worker == facts->grown.worker) {
+        const bool other =
+            facts->grown_tool[0] != '\0' &&
+            strncmp(facts->grown_tool, row->tool, sizeof facts->grown_tool - 1) != 0;
+        SP_SAY(facts->grown_tool, "%.63s", other ? "" : row->tool);
+    }
+}
+
+static snakepit_err look_at_calls(struct sp_pit_pool *place,
+                                  struct sp_pool_facts *facts)
+{
+    // Those that run come first.
+    const size_t room = (size_t)facts->stats.capacity * 2 + 1;
+    struct sp_call_row *rows = sp_alloc_array(room, sizeof *rows);
+    if (rows == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    const size_t count = sp_pool_calls(place->pool, rows, room);
+    for (size_t i = 0; i < count && i < room; i++) {
+        if (rows[i].stage == SP_STAGE_STOPPING) {
+            facts->held++;
+            keep_longest(&rows[i], &facts->given_up);
+        } else if (rows[i].stage == SP_STAGE_RUNNING && !rows[i].streams) {
+            facts->held++;
+            add_running(&rows[i], facts);
+        }
+    }
+    sp_free(rows);
+    return SNAKEPIT_OK;
+}
+
 // ---- What went wrong last -----------------------------------------------------
 
 // The newest one first.
@@ -293,7 +368,13 @@ sp_pit_look_at_pool(snakepit *pit, const char *pool, struct sp_pool_looked *look
     look_at_config(pit, facts);
     (void)sp_fleet_workers(&place->fleet, add_worker, facts);
     facts->recycled_for_memory = sp_pool_recycles(place->pool, SP_RECYCLE_BY_MEMORY);
+    struct sp_growth_look growth;
+    look_at_growth(place, &growth);
+    facts->grown = sp_growth_find(&place->growth, &growth);
     err = look_at_last(place, &facts->last);
+    if (err == SNAKEPIT_OK) {
+        err = look_at_calls(place, facts);
+    }
     if (err == SNAKEPIT_OK) {
         err = look_at_tools(place, looked);
     }

@@ -91,6 +91,7 @@ static void on_tidy(struct sp_timer *timer)
         if (!sp_pit_is_connected(pit)) {
             sp_fleet_look(&pit->pools[i]->fleet);
             sp_pit_note_past(pit->pools[i]);
+            sp_pit_note_growth(pit->pools[i]);
         }
     }
 }

@@ -70,6 +70,7 @@ snakepit_err sp_pit_open_pool(snakepit *pit,
         err = open_fleet(pit, place, config, pool, why);
         if (err == SNAKEPIT_OK) {
             sp_past_init(&place->past, sp_clock_now() / SP_NS_PER_MS);
+            sp_growth_init(&place->growth);
             pit->pools[pit->made++] = place;
             return SNAKEPIT_OK;
         }

@@ -16,6 +16,7 @@
 #include "config/config.h"
 #include "fleet/fleet.h"
 #include "ipc/channel.h"
+#include "pit/growth.h"
 #include "pit/host_tools.h"
 #include "pit/log.h"
 #include "pit/past.h"
@@ -57,6 +58,7 @@ struct sp_pit_pool {
     _Atomic bool retry;                   // the loop is to start what is missing
     _Atomic bool asked;                   // and what sp_fleet_do_what_is_asked() does
     struct sp_past past;                  // has a lock of its own
+    struct sp_growth growth;              // likewise
 };
 
 // All queues.
@@ -319,6 +321,7 @@ void sp_pit_serve_reload(snakepit *pit);
 
 // Notes what a pool has done until now, once a minute. Loop thread.
 void sp_pit_note_past(struct sp_pit_pool *place);
+void sp_pit_note_growth(struct sp_pit_pool *place);
 
 // ---- question.c ---------------------------------------------------------------
 

@@ -16,6 +16,7 @@ static void free_pool(struct sp_pit_pool *place)
     if (!sp_pit_pool_is_remote(place)) {
         sp_fleet_fini(&place->fleet);
         sp_past_fini(&place->past);
+        sp_growth_fini(&place->growth);
     }
     sp_pool_close(place->pool);
     sp_free(place->circuit);

@@ -9,12 +9,21 @@
 
 #include <snakepit/snakepit.h>
 
+#include "pit/growth.h"
 #include "process/worker.h"
 
 // A tool whose calls end as they should not.
 struct sp_tool_named {
     char name[64];   // empty: it is not known
     char error[256]; // of the last one
+};
+
+// A call whose tool has not ended.
+struct sp_call_now {
+    char tool[64]; // empty: it is not known
+    uint64_t worker;
+    uint64_t ms; // that it has run, or has been given up for; 0: there is no such call
+    bool has_time; // it has a deadline
 };
 
 // What is known of a pool.
@@ -41,6 +50,14 @@ struct sp_pool_facts {
     uint32_t computing; // most threads of one that are not Python's and compute
     uint32_t forked;    // workers that the template has made
     uint32_t stuck;     // calls
+    struct sp_grown grown;
+    char grown_tool[64]; // that its worker runs now; empty: none, or several
+
+    // As its calls are now, but for streams, which may take as long as they like.
+    uint32_t held;               // executors, by these calls
+    uint64_t youngest_ms;        // that the one that began last has run; 0: none runs
+    struct sp_call_now oldest;   // of those that run
+    struct sp_call_now given_up; // the first one whose tool goes on all the same
 
     // What was measured in the last minutes; see pit/past.h.
     struct sp_pool_measured {

@@ -399,6 +399,9 @@ void sp_pool_retry(struct sp_pool *pool)
         pool->state = SP_POOL_STARTING;
         pool->hooks.changed(pool->hooks.user);
     }
+    // What is started now may do better, or fail for another reason.
+    pool->failure[0] = '\0';
+    pool->fails_to_start = false;
     pthread_mutex_unlock(&pool->lock);
 }
 

@@ -94,6 +94,37 @@ def test_a_full_line_is_an_error_and_comes_first(start, tmp_path):
     assert sorted(answers) == [200, 200, 429]
 
 
+def test_a_call_that_does_not_end_is_named_before_its_time_is_up(start, tmp_path):
+    daemon = start(pool_size=1, call_timeout_ms=0)
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    answers = []
+
+    def call():
+        answers.append(Client(daemon).call("lock", {"gate": str(gate)})[0])
+
+    callers = [threading.Thread(target=call) for _ in range(2)]
+    for caller in callers:
+        caller.start()
+    told = eventually(
+        lambda: verdicts(daemon)[0].get("calls.long"), "it is told", within=60.0
+    )
+    (pool,) = json.loads(to(daemon, "workers", "--json").stdout)["pools"]
+    worker = pool["workers"][0]["id"]
+    assert (
+        told["severity"] == "error"
+    )  # it holds the only worker, and another one waits
+    assert told["what"].startswith("lock has run for 1")
+    assert f" in worker {worker}; " in told["what"]
+    assert told["what"].endswith(", and 1 wait")
+    assert (told["key"], told["value"]) == ("call_timeout_ms", "30000")
+    assert f"`snakepit stacks {worker}`" in told["remedy"]
+    assert to(daemon, "stacks", str(worker)).returncode == 0
+    open_gate(gate, lambda: len(answers) == 2)
+    for caller in callers:
+        caller.join()
+
+
 def verdicts(daemon):
     value = inspected(daemon)
     return {verdict["code"]: verdict for verdict in value["verdicts"]}, value

@@ -125,6 +125,39 @@ static void calls_that_suffer_are_told(void **state)
         facts.breaker = "order", "warning breaker.open breaker=");
 }
 
+// A tool that has run in worker 12 for so long.
+static struct sp_call_now runs_for(uint64_t seconds)
+{
+    return (struct sp_call_now){
+        .tool = "spin", .worker = 12, .ms = seconds * 1000, .has_time = true};
+}
+
+static void a_call_that_runs_far_longer_than_others_is_told(void **state)
+{
+    (void)state;
+    ROW(facts.oldest = runs_for(13), "warning calls.long =");
+    ROW(facts.oldest = runs_for(13);
+        facts.oldest.has_time = false, "warning calls.long call_timeout_ms=30000");
+    ROW(facts.oldest = runs_for(9), "");
+    ROW(facts.oldest = runs_for(13); facts.last.runs = 0;
+        facts.last.ran_ms = 0, "warning calls.long ="); // nothing else is known
+    ROW(facts.oldest = runs_for(13);
+        facts.last.ran_p50_ns = 2000 * SP_NS_PER_MS, ""); // they take long here
+    ROW(facts.oldest = runs_for(20);
+        facts.last.ran_p50_ns = 2000 * SP_NS_PER_MS, "warning calls.long =");
+    // They hold all that there is.
+    ROW(facts.oldest = runs_for(13); facts.held = 4; facts.youngest_ms = 12000;
+        facts.stats.waiting = 1, "error calls.long =");
+    ROW(facts.oldest = runs_for(13); facts.held = 4;
+        facts.youngest_ms = 12000, "warning calls.long ="); // nobody waits
+    ROW(facts.oldest = runs_for(13); facts.held = 3; facts.youngest_ms = 12000;
+        facts.stats.waiting = 1, "warning calls.long =");
+    ROW(facts.oldest = runs_for(13); facts.held = 4; facts.youngest_ms = 20;
+        facts.stats.waiting = 1, "warning calls.long =");
+    ROW(facts.stuck = 4; facts.held = 4;
+        facts.stats.waiting = 1, "error calls.stuck on_stuck=");
+}
+
 static void a_line_that_is_too_short_or_too_long_is_told(void **state)
 {
     (void)state;
@@ -171,6 +204,25 @@ static void one_answer_has_one_remedy(void **state)
         facts.stats.memory_per_process = 7 * GIB, "warning memory.machine pool_size=1");
     ROW(facts.last.ran_ms = 4000; facts.stats.total_memory = 14 * GIB;
         facts.stats.memory_per_process = 7 * GIB, "warning memory.machine pool_size=1");
+}
+
+// Threads or tools hold the workers, and those that are added likewise.
+static void workers_are_not_added_to_what_holds_them(void **state)
+{
+    (void)state;
+    const uint64_t long_ns = 200 * SP_NS_PER_MS;
+    ROW(facts.last.line_p99_ns = long_ns; facts.computing = 4;
+        facts.last.ran_ms = 390000,
+        "warning threads.oversubscribed adapter_env={OMP_NUM_THREADS: \"2\", "
+        "OPENBLAS_NUM_THREADS: \"2\"}; warning line.long =");
+    ROW(facts.computing = 4;
+        facts.last.ran_ms = 390000,
+        "warning threads.oversubscribed adapter_env={OMP_NUM_THREADS: \"2\", "
+        "OPENBLAS_NUM_THREADS: \"2\"}");
+    ROW(facts.last.line_p99_ns = long_ns; facts.oldest = runs_for(13); facts.held = 4;
+        facts.youngest_ms = 12000;
+        facts.stats.waiting = 1;
+        facts.last.ran_ms = 390000, "error calls.long =; warning line.long =");
 }
 
 static void what_is_told_says_over_which_time(void **state)
@@ -232,6 +284,55 @@ static void what_is_told_names_tools_and_causes(void **state)
                         "worker had them");
 }
 
+static void calls_that_do_not_end_are_named_with_their_worker(void **state)
+{
+    (void)state;
+    struct sp_pool_facts facts = well();
+    facts.oldest = runs_for(13);
+    facts.held = 4;
+    facts.youngest_ms = 12000;
+    facts.stats.waiting = 3;
+    assert_string_equal(what_of(&facts, SP_VERDICT_LONG),
+                        "spin has run for 13 s in worker 12; half of the calls run no "
+                        "longer than 160.00 ms; such calls hold all that can run at "
+                        "once, and 3 wait");
+    facts.stuck = 1;
+    assert_string_equal(what_of(&facts, SP_VERDICT_STUCK),
+                        "1 call did not end when it was cancelled");
+    facts.given_up = runs_for(7);
+    assert_string_equal(what_of(&facts, SP_VERDICT_STUCK),
+                        "1 call did not end when it was cancelled: spin runs on in "
+                        "worker 12 since 7 s");
+    facts.stuck = 0;
+    facts.last.killed = 2;
+    facts.late = (struct sp_tool_named){.name = "spin"};
+    assert_string_equal(what_of(&facts, SP_VERDICT_STUCK),
+                        "in the last 5 min 2 calls did not end when given up, but with "
+                        "the worker; most that ran out of time ran spin");
+}
+
+static void a_worker_that_grows_is_named_with_its_rate(void **state)
+{
+    (void)state;
+    struct sp_pool_facts facts = well();
+    facts.grown = (struct sp_grown){.worker = 12,
+                                    .from = 100 * MIB,
+                                    .to = 600 * MIB,
+                                    .over_ms = 100000,
+                                    .workers = 2};
+    assert_string_equal(judged(&facts),
+                        "warning memory.grows worker_max_memory=200MiB");
+    assert_string_equal(what_of(&facts, SP_VERDICT_MEMORY_GROWS),
+                        "worker 12 has grown by 500 MiB in 100 s, 300 MiB a minute, to "
+                        "600 MiB; 2 of 4 workers grow");
+    (void)snprintf(facts.grown_tool, sizeof facts.grown_tool, "keep");
+    assert_string_equal(what_of(&facts, SP_VERDICT_MEMORY_GROWS),
+                        "worker 12 has grown by 500 MiB in 100 s, 300 MiB a minute, to "
+                        "600 MiB, and runs keep now; 2 of 4 workers grow");
+    facts.worker_max_memory = GIB; // which replaces it
+    assert_string_equal(judged(&facts), "");
+}
+
 static void a_reason_is_not_cut_within_a_word(void **state)
 {
     (void)state;
@@ -245,6 +346,11 @@ static void a_reason_is_not_cut_within_a_word(void **state)
     const char *what = what_of(&facts, SP_VERDICT_CRASH_LOOP);
     assert_memory_equal(what, told, sizeof told - 1);
     assert_string_equal(what + sizeof told - 1, "no module named shop");
+    // Of what has more lines those of the error, on one.
+    facts.reason = "RuntimeError: the model\nis not here\nTraceback (most recent call "
+                   "last):\n  File \"shop.py\"\nRuntimeError: the model\nis not here";
+    what = what_of(&facts, SP_VERDICT_CRASH_LOOP);
+    assert_string_equal(what + sizeof told - 1, "RuntimeError: the model is not here");
     for (size_t i = 0; i + 7 < sizeof reason; i += 7) {
         memcpy(reason + i, "python ", sizeof "python ");
     }
@@ -349,10 +455,14 @@ int main(void)
         cmocka_unit_test(a_pool_that_does_well_is_not_talked_about),
         cmocka_unit_test(workers_that_do_not_start_or_stay_are_told),
         cmocka_unit_test(calls_that_suffer_are_told),
+        cmocka_unit_test(a_call_that_runs_far_longer_than_others_is_told),
         cmocka_unit_test(a_line_that_is_too_short_or_too_long_is_told),
         cmocka_unit_test(one_answer_has_one_remedy),
+        cmocka_unit_test(workers_are_not_added_to_what_holds_them),
         cmocka_unit_test(what_is_told_says_over_which_time),
         cmocka_unit_test(what_is_told_names_tools_and_causes),
+        cmocka_unit_test(calls_that_do_not_end_are_named_with_their_worker),
+        cmocka_unit_test(a_worker_that_grows_is_named_with_its_rate),
         cmocka_unit_test(a_reason_is_not_cut_within_a_word),
         cmocka_unit_test(memory_is_told_before_it_is_used_up),
         cmocka_unit_test(too_many_threads_that_compute_are_told),
