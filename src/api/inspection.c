@@ -10,6 +10,7 @@
 #include "payload/pairs.h"
 #include "pit/refuse.h"
 #include "pit/verdicts.h"
+#include "server/server.h"
 
 #define FACT_PAIRS    19u
 #define VERDICT_PAIRS 6u
@@ -81,20 +82,85 @@ sp_api_inspect_pool(snakepit *pit, const char *pool, snakepit_writer *writer)
     return err;
 }
 
+// ---- Beside the loop --------------------------------------------------------------
+
+// A request that is being answered: each worker is looked at in /proc, and the machine.
+// Owner: the thread that looks, then the loop.
+struct looking {
+    struct sp_offload_work work;
+    struct sp_exchange *exchange; // NULL: the client has gone; owner: the loop
+    snakepit *pit;
+    const char *pool; // lives as long as the pit
+    snakepit_writer *value;
+    snakepit_err err;
+};
+
+static struct looking *of_work(struct sp_offload_work *work)
+{
+    return SP_ENTRY(work, struct looking, work);
+}
+
+static void look(struct sp_offload_work *work)
+{
+    struct looking *looking = of_work(work);
+    looking->err = sp_api_inspect_pool(looking->pit, looking->pool, looking->value);
+}
+
+static void looked(struct sp_offload_work *work)
+{
+    struct looking *looking = of_work(work);
+    struct sp_exchange *exchange = looking->exchange;
+    if (exchange != NULL) {
+        exchange->listener = NULL;
+    }
+    if (exchange != NULL && looking->err == SNAKEPIT_OK) {
+        sp_api_reply_value(exchange, looking->value);
+    } else if (exchange != NULL) {
+        sp_api_fail(exchange, looking->err, NULL);
+    }
+    snakepit_writer_free(looking->value);
+    sp_free(looking);
+}
+
+static void on_gone(void *user)
+{
+    struct looking *looking = user;
+    looking->exchange = NULL;
+    sp_offload_give_up(&looking->work);
+}
+
+static void begin(struct sp_exchange *exchange, snakepit *pit, const char *pool)
+{
+    static const struct sp_exchange_listener listener = {.gone = on_gone};
+    struct looking *looking = sp_alloc(sizeof *looking);
+    snakepit_writer *value = snakepit_writer_new();
+    if (looking == NULL || value == NULL) {
+        sp_free(looking);
+        snakepit_writer_free(value);
+        sp_api_fail(exchange, SNAKEPIT_NO_MEMORY, NULL);
+        return;
+    }
+    *looking = (struct looking){.work = {.run = look, .done = looked},
+                                .exchange = exchange,
+                                .pit = pit,
+                                .pool = pool,
+                                .value = value,
+                                .err = SNAKEPIT_SHUTTING_DOWN}; // if it never runs
+    exchange->user = looking;
+    exchange->listener = &listener;
+    sp_offload_do(exchange->loop, &looking->work);
+}
+
 void sp_api_inspection(struct sp_exchange *exchange, const struct sp_params *params)
 {
-    snakepit_message why = {{0}};
     snakepit *pit = sp_api_of(exchange)->pit;
     const char *pool = sp_api_pool_name(params->of[0]);
-    snakepit_writer *writer = snakepit_writer_new();
-    snakepit_err err = sp_api_inspect_pool(pit, pool, writer);
-    if (err == SNAKEPIT_UNKNOWN_POOL) {
-        (void)sp_refuse_pool(pit, pool, &why);
-    }
-    if (err == SNAKEPIT_OK) {
-        sp_api_reply_value(exchange, writer);
+    snakepit_pool_stats stats = {.size = sizeof stats};
+    snakepit_message why = {{0}};
+    if (snakepit_pool_get_stats(pit, pool, &stats) == SNAKEPIT_OK) {
+        begin(exchange, pit, stats.name);
     } else {
-        sp_api_fail(exchange, err, why.text[0] != '\0' ? why.text : NULL);
+        snakepit_err err = sp_refuse_pool(pit, pool, &why);
+        sp_api_fail(exchange, err, why.text);
     }
-    snakepit_writer_free(writer);
 }

@@ -219,6 +219,7 @@ static void on_gone(void *user)
 {
     struct reading *reading = user;
     reading->exchange = NULL;
+    sp_offload_give_up(&reading->work);
 }
 
 static const struct sp_exchange_listener listener = {.gone = on_gone};

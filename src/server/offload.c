@@ -27,8 +27,13 @@ static struct sp_offload_work *next_work(struct sp_offload *offload)
     while (!offload->stopping && (link = sp_list_take(&offload->line)) == NULL) {
         (void)pthread_cond_wait(&offload->more, &offload->lock);
     }
+    struct sp_offload_work *work =
+        link != NULL ? SP_ENTRY(link, struct sp_offload_work, link) : NULL;
+    if (work != NULL) {
+        work->waits = false;
+    }
     pthread_mutex_unlock(&offload->lock);
-    return link != NULL ? SP_ENTRY(link, struct sp_offload_work, link) : NULL;
+    return work;
 }
 
 static void *run(void *argument)
@@ -96,9 +101,25 @@ void sp_offload_do(struct sp_serve_loop *loop, struct sp_offload_work *work)
         return;
     }
     pthread_mutex_lock(&offload->lock);
+    work->waits = true;
     sp_list_append(&offload->line, &work->link);
     pthread_cond_signal(&offload->more);
     pthread_mutex_unlock(&offload->lock);
+}
+
+void sp_offload_give_up(struct sp_offload_work *work)
+{
+    struct sp_offload *offload = work->loop->offload;
+    pthread_mutex_lock(&offload->lock);
+    const bool waits = work->waits && !offload->stopping;
+    if (waits) {
+        work->waits = false;
+        sp_list_remove(&work->link);
+    }
+    pthread_mutex_unlock(&offload->lock);
+    if (waits) {
+        work->done(work);
+    }
 }
 
 static struct sp_offload_work *next_done(struct sp_serve_loop *loop)

@@ -22,6 +22,7 @@ struct sp_serve_loop;
 struct sp_offload_work {
     struct sp_link link;        // zeroed
     struct sp_serve_loop *loop; // that asks
+    bool waits;                 // it is in the line. Guarded by the server's lock
     // Runs once on one of the threads, or never where the server closes before.
     void (*run)(struct sp_offload_work *work);
     // Runs once, after that: on the loop, or, when that has ended, in
@@ -51,6 +52,10 @@ void sp_offload_fini(struct sp_offload *offload);
 // On the loop thread. Where the loop's server has no such threads, `run` and `done` are
 // called before this returns.
 void sp_offload_do(struct sp_serve_loop *loop, struct sp_offload_work *work);
+// Nobody wants it any more: calls `done` at once if it has not begun. On the loop
+// thread, of work that is not done. A client that asks and gives up again and again is
+// not to fill the line.
+void sp_offload_give_up(struct sp_offload_work *work);
 // Calls `done` of what was done for the loop. On its thread, or once that has ended.
 void sp_offload_take(struct sp_serve_loop *loop);
 

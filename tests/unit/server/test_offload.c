@@ -134,6 +134,33 @@ static void what_has_begun_ends_and_what_waits_is_handed_back_as_it_is(void **st
     (void)pthread_barrier_destroy(&gate);
 }
 
+static void what_is_given_up_leaves_the_line(void **state)
+{
+    pthread_barrier_t gate;
+    struct piece begun[SP_OFFLOAD_THREADS];
+    struct piece waits = {.work = {.run = run, .done = done}};
+    unsigned left = SP_OFFLOAD_THREADS;
+    (void)state;
+    assert_int_equal(pthread_barrier_init(&gate, NULL, SP_OFFLOAD_THREADS + 1), 0);
+    for (unsigned i = 0; i < SP_OFFLOAD_THREADS; i++) {
+        begun[i] = (struct piece){
+            .work = {.run = run, .done = done}, .left = &left, .gate = &gate};
+        sp_offload_do(&loop, &begun[i].work);
+    }
+    (void)pthread_barrier_wait(&gate);
+    sp_offload_do(&loop, &waits.work);
+    sp_offload_give_up(&waits.work);
+    assert_int_equal(waits.dones, 1);
+    sp_offload_give_up(&begun[0].work);
+    assert_int_equal(begun[0].dones, 0);
+    (void)pthread_barrier_wait(&gate);
+    sp_loop_run(&loop.loop);
+    assert_int_equal(waits.runs, 0);
+    assert_int_equal(begun[0].dones, 1);
+    sp_offload_stop(&offload);
+    (void)pthread_barrier_destroy(&gate);
+}
+
 static void without_threads_it_is_done_at_once(void **state)
 {
     struct piece piece = {.work = {.run = run, .done = done}};
@@ -162,6 +189,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         test(work_is_done_beside_the_loop_and_handed_back_on_it),
         test(what_has_begun_ends_and_what_waits_is_handed_back_as_it_is),
+        test(what_is_given_up_leaves_the_line),
         test(without_threads_it_is_done_at_once),
         test(one_that_was_never_started_is_ended),
     };
