@@ -119,23 +119,37 @@ static bool put_real(uint8_t *out, int dtype, const snakepit_value *value)
     return true;
 }
 
-// An element of a fixed size, in the machine's order, which is little-endian.
-static bool put_element(uint8_t *out, int dtype, const snakepit_value *value)
+static bool put_integer(uint8_t *out,
+                        snakepit_dtype dtype,
+                        size_t size,
+                        const snakepit_value *value)
 {
-    const size_t size = snakepit_dtype_size((snakepit_dtype)dtype);
+    memcpy(out, &value->as.integer, size);
+    return integer_fits(
+        value, (unsigned)size * 8, dtype >= SNAKEPIT_INT8 && dtype <= SNAKEPIT_INT64);
+}
+
+// An element of a fixed size, in the machine's order, which is little-endian. Returns
+// where the next one goes; NULL: it does not fit.
+static uint8_t *
+put_element(uint8_t *out, snakepit_dtype dtype, const snakepit_value *value)
+{
+    const size_t size = snakepit_dtype_size(dtype);
+    bool fits = false;
     switch (dtype) {
     case SNAKEPIT_BOOL:
-        *out = value->kind == SNAKEPIT_BOOLEAN && value->as.boolean;
-        return value->kind == SNAKEPIT_BOOLEAN;
+        fits = value->kind == SNAKEPIT_BOOLEAN;
+        *out = fits && value->as.boolean;
+        break;
     case SNAKEPIT_FLOAT32:
     case SNAKEPIT_FLOAT64:
-        return put_real(out, dtype, value);
+        fits = put_real(out, dtype, value);
+        break;
     default:
-        memcpy(out, &value->as.integer, size);
-        return integer_fits(value,
-                            (unsigned)size * 8,
-                            dtype >= SNAKEPIT_INT8 && dtype <= SNAKEPIT_INT64);
+        fits = put_integer(out, dtype, size, value);
+        break;
     }
+    return fits ? out + size : NULL;
 }
 
 static snakepit_err refuse_element(const struct reading *reading,
@@ -150,6 +164,17 @@ static snakepit_err refuse_element(const struct reading *reading,
                                sp_inference_datatype_name(input->dtype));
 }
 
+// One of BYTES, behind its length.
+static uint8_t *put_bytes(uint8_t *out, const snakepit_value *value)
+{
+    if (value->kind != SNAKEPIT_TEXT && value->kind != SNAKEPIT_BYTES) {
+        return NULL;
+    }
+    out = put_length(out, value->as.text.size);
+    memcpy(out, value->as.text.data, value->as.text.size);
+    return out + value->as.text.size;
+}
+
 static snakepit_err fill(const struct reading *reading,
                          snakepit_reader at,
                          struct sp_inference_tensor *input,
@@ -158,21 +183,13 @@ static snakepit_err fill(const struct reading *reading,
     uint64_t pending = 1;
     uint64_t index = 0;
     snakepit_value value;
-    const size_t size = snakepit_dtype_size((snakepit_dtype)input->dtype);
     for (; next_scalar(&at, &pending, &value); index++) {
-        if (input->dtype != SP_INFERENCE_BYTES) {
-            if (!put_element(out, input->dtype, &value)) {
-                return refuse_element(reading, input, index);
-            }
-            out += size;
-            continue;
-        }
-        if (value.kind != SNAKEPIT_TEXT && value.kind != SNAKEPIT_BYTES) {
+        out = input->dtype == SP_INFERENCE_BYTES
+                  ? put_bytes(out, &value)
+                  : put_element(out, (snakepit_dtype)input->dtype, &value);
+        if (out == NULL) {
             return refuse_element(reading, input, index);
         }
-        out = put_length(out, value.as.text.size);
-        memcpy(out, value.as.text.data, value.as.text.size);
-        out += value.as.text.size;
     }
     return pending == 0 ? SNAKEPIT_OK : refuse_element(reading, input, index);
 }

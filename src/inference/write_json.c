@@ -30,9 +30,7 @@ snakepit_err sp_inference_add_quoted(struct sp_buf *out, struct sp_slice text)
 
 static char *put_text(char *out, const char *text)
 {
-    const size_t size = strlen(text);
-    memcpy(out, text, size);
-    return out + size;
+    return stpcpy(out, text);
 }
 
 static char *put_real(int dtype, const uint8_t *at, char *out)

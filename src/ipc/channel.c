@@ -284,6 +284,7 @@ hand_over(snakepit_err err, struct arrival *arrival, struct sp_packet_fds *fds)
     return SNAKEPIT_OK;
 }
 
+// NOLINTNEXTLINE(readability-function-size): a packet, its body and what came beside
 snakepit_err sp_channel_receive_with(int fd,
                                      uint8_t *room,
                                      struct sp_message_head *head,

@@ -305,7 +305,7 @@ snakepit_err sp_local_circuit_lend(struct sp_local_circuit *circuit,
                                    uint32_t *lease,
                                    uint64_t *offset);
 // Of a lease, and of those that were joined to it.
-void sp_local_circuit_end_lease(struct sp_local_circuit *circuit, uint32_t lease);
+void sp_local_circuit_end_lease(struct sp_local_circuit *circuit, uint32_t number);
 void sp_local_circuit_join(struct sp_local_circuit *circuit,
                            uint32_t lease,
                            uint32_t other);

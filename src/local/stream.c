@@ -2,22 +2,27 @@
 // Streams of the pit, whose chunks go into the tube of their call as it has room.
 #include "local/inside.h"
 
+// Whether there is one; if not, `ready` runs again, or the stream has ended.
+static bool has_chunk(struct sp_local_call *call)
+{
+    if (call->chunk.at != NULL) {
+        return true;
+    }
+    const snakepit_err err = snakepit_stream_try_next(call->stream, &call->chunk);
+    if (err == SNAKEPIT_OK) {
+        return true;
+    }
+    call->chunk.at = NULL;
+    if (err != SNAKEPIT_AGAIN) {
+        sp_local_answer(call, snakepit_stream_answer(call->stream));
+    }
+    return false;
+}
+
 // The chunks that there are, but not more than a tube holds: others have their turn.
 static void pump(struct sp_local_call *call)
 {
-    while (true) {
-        if (call->chunk.at == NULL) {
-            snakepit_err err = snakepit_stream_try_next(call->stream, &call->chunk);
-            if (err == SNAKEPIT_AGAIN) {
-                call->chunk.at = NULL;
-                return; // `ready` runs again
-            }
-            if (err != SNAKEPIT_OK) {
-                call->chunk.at = NULL;
-                sp_local_answer(call, snakepit_stream_answer(call->stream));
-                return;
-            }
-        }
+    while (has_chunk(call)) {
         if (call->cancelled) {
             call->chunk.at = NULL; // nobody reads it
             continue;

@@ -87,18 +87,15 @@ snakepit_err sp_ask_do(snakepit *pit,
 
 // ---- Structs ------------------------------------------------------------------------
 
-snakepit_err sp_ask_one(snakepit *pit,
-                        const char *what,
-                        const struct sp_asked *asked,
-                        const struct sp_told *told,
-                        void *row)
+snakepit_err
+sp_ask_one(snakepit *pit, const char *what, const struct sp_asked *asked, void *row)
 {
     struct sp_buf body;
     snakepit_reader reader;
     snakepit_err err = sp_ask_value(pit, what, asked, &body, NULL);
     if (err == SNAKEPIT_OK) {
         snakepit_reader_init(&reader, body.data, body.size);
-        err = sp_told_read(told, &reader, &pit->told, row);
+        err = sp_told_read(asked->told, &reader, &pit->told, row);
     }
     sp_buf_fini(&body);
     return err;
@@ -127,7 +124,6 @@ union row {
 snakepit_err sp_ask_rows(snakepit *pit,
                          const char *what,
                          const struct sp_asked *asked,
-                         const struct sp_told *told,
                          const struct sp_rows *rows,
                          size_t *count)
 {
@@ -138,9 +134,9 @@ snakepit_err sp_ask_rows(snakepit *pit,
     err = err == SNAKEPIT_OK ? begin_rows(&body, &reader, &found) : err;
     for (size_t i = 0; i < found && err == SNAKEPIT_OK; i++) {
         union row row = {0};
-        err = sp_told_read(told, &reader, &pit->told, row.bytes);
+        err = sp_told_read(asked->told, &reader, &pit->told, row.bytes);
         if (err == SNAKEPIT_OK) {
-            sp_rows_put(rows, i, row.bytes, told->size);
+            sp_rows_put(rows, i, row.bytes, asked->told->size);
         }
     }
     sp_buf_fini(&body);
@@ -153,7 +149,6 @@ snakepit_err sp_ask_rows(snakepit *pit,
 snakepit_err sp_ask_each(snakepit *pit,
                          const char *what,
                          const struct sp_asked *asked,
-                         const struct sp_told *told,
                          sp_asked_row_fn *take,
                          void *user)
 {
@@ -166,7 +161,7 @@ snakepit_err sp_ask_each(snakepit *pit,
     sp_told_texts_init(&texts);
     for (size_t i = 0; i < found && err == SNAKEPIT_OK; i++) {
         union row row = {0};
-        err = sp_told_read(told, &reader, &texts, row.bytes);
+        err = sp_told_read(asked->told, &reader, &texts, row.bytes);
         if (err == SNAKEPIT_OK) {
             take(user, row.bytes);
         }

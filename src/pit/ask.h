@@ -13,6 +13,7 @@
 
 // Named things that a question brings. NULL texts are left out.
 struct sp_asked {
+    const struct sp_told *told; // not sent: what the answer is, or each row of it
     const char *pool;
     const char *session;
     const char *key;
@@ -32,16 +33,12 @@ snakepit_err sp_ask_do(snakepit *pit,
                        const struct sp_asked *asked,
                        snakepit_message *why);
 // Asks for a struct of the library, zeroed; its texts live as long as the pit.
-snakepit_err sp_ask_one(snakepit *pit,
-                        const char *what,
-                        const struct sp_asked *asked,
-                        const struct sp_told *told,
-                        void *row);
+snakepit_err
+sp_ask_one(snakepit *pit, const char *what, const struct sp_asked *asked, void *row);
 // Asks for rows, of which as many as there is room for are given.
 snakepit_err sp_ask_rows(snakepit *pit,
                          const char *what,
                          const struct sp_asked *asked,
-                         const struct sp_told *told,
                          const struct sp_rows *rows,
                          size_t *count);
 // Asks for rows and hands them over one by one, borrowed.
@@ -49,7 +46,6 @@ typedef void sp_asked_row_fn(void *user, const void *row);
 snakepit_err sp_ask_each(snakepit *pit,
                          const char *what,
                          const struct sp_asked *asked,
-                         const struct sp_told *told,
                          sp_asked_row_fn *take,
                          void *user);
 snakepit_err sp_ask_stacks(snakepit *pit,

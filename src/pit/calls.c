@@ -117,9 +117,9 @@ snakepit_err snakepit_calls(
     }
     if (sp_pit_is_connected(pit)) {
         struct asking asking = {.take_call = take, .user = user};
-        const struct sp_asked asked = {.pool = name, .most = most};
-        return sp_ask_each(
-            pit, "calls", &asked, &sp_told_call, take_asked_call, &asking);
+        const struct sp_asked asked = {
+            .told = &sp_told_call, .pool = name, .most = most};
+        return sp_ask_each(pit, "calls", &asked, take_asked_call, &asking);
     }
     most = most < CALLS_MOST ? most : CALLS_MOST;
     const size_t there = sp_pool_calls(pool, NULL, 0);
@@ -246,22 +246,30 @@ static bool is_same(const struct sp_ended *row, const struct sp_kept_call *kept)
     return row->call == kept->row.call && row->ended_us == kept->row.ended_us;
 }
 
+static void give_kept(struct recent *recent)
+{
+    const struct sp_kept_call *kept = &recent->kept[--recent->kept_count];
+    if (recent->row_count > 0 && is_same(&recent->rows[recent->row_count - 1], kept)) {
+        recent->row_count--;
+    }
+    give_wanted(recent, &kept->row, kept);
+}
+
+// There is one: a row, or what was kept of a call, or both.
 static void give_newest(struct recent *recent)
 {
-    const struct sp_ended *row =
-        recent->row_count > 0 ? &recent->rows[recent->row_count - 1] : NULL;
+    if (recent->row_count == 0) {
+        give_kept(recent);
+        return;
+    }
+    const struct sp_ended *row = &recent->rows[recent->row_count - 1];
     const struct sp_kept_call *kept =
         recent->kept_count > 0 ? &recent->kept[recent->kept_count - 1] : NULL;
-    if (row != NULL && kept != NULL && is_same(row, kept)) {
-        recent->row_count--;
-        recent->kept_count--;
-        give_wanted(recent, &kept->row, kept);
-    } else if (kept == NULL || (row != NULL && row->ended_us >= kept->row.ended_us)) {
+    if (kept != NULL && (is_same(row, kept) || row->ended_us < kept->row.ended_us)) {
+        give_kept(recent);
+    } else {
         recent->row_count--;
         give_wanted(recent, row, NULL);
-    } else {
-        recent->kept_count--;
-        give_wanted(recent, &kept->row, kept);
     }
 }
 
@@ -299,10 +307,12 @@ snakepit_err snakepit_recent_calls(snakepit *pit,
     const size_t most = known->most == 0 ? RECENT_CALLS : known->most;
     if (sp_pit_is_connected(pit)) {
         struct asking asking = {.take_ended = take, .user = user};
-        const struct sp_asked asked = {
-            .pool = name, .most = most, .failed = known->failed, .slow = known->slow};
-        return sp_ask_each(
-            pit, "recent_calls", &asked, &sp_told_ended, take_asked_ended, &asking);
+        const struct sp_asked asked = {.told = &sp_told_ended,
+                                       .pool = name,
+                                       .most = most,
+                                       .failed = known->failed,
+                                       .slow = known->slow};
+        return sp_ask_each(pit, "recent_calls", &asked, take_asked_ended, &asking);
     }
     struct recent recent = {.options = known, .taker = {take, user}, .pool = pool};
     err = read_recent(pit, &recent);

@@ -31,12 +31,8 @@ snakepit_err snakepit_pool_deaths(
     }
     struct sp_rows given = {(uint8_t *)rows, room > 0 ? rows->size : 0, room};
     if (sp_pit_is_connected(pit)) {
-        return sp_ask_rows(pit,
-                           "pool_deaths",
-                           &(struct sp_asked){.pool = pool},
-                           &sp_told_death,
-                           &given,
-                           count);
+        const struct sp_asked question = {.told = &sp_told_death, .pool = pool};
+        return sp_ask_rows(pit, "pool_deaths", &question, &given, count);
     }
     struct sp_pit_pool *place = sp_pit_find(pit, pool);
     if (place == NULL) {

@@ -61,12 +61,9 @@ snakepit_err snakepit_worker_executors(snakepit *pit,
     struct asked asked = {{(uint8_t *)rows, room > 0 ? rows->size : 0, room},
                           unix_ms()};
     if (sp_pit_is_connected(pit)) {
-        return sp_ask_rows(pit,
-                           "worker_executors",
-                           &(struct sp_asked){.pool = pool, .worker = worker},
-                           &sp_told_executor,
-                           &asked.rows,
-                           count);
+        const struct sp_asked question = {
+            .told = &sp_told_executor, .pool = pool, .worker = worker};
+        return sp_ask_rows(pit, "worker_executors", &question, &asked.rows, count);
     }
     struct sp_pool *found = sp_pit_pool(pit, pool);
     if (found == NULL) {

@@ -43,9 +43,9 @@ static snakepit_err wish_for(snakepit *pit,
         return sp_refuse_pool(pit, pool, why);
     }
     for (size_t i = 0; i < pit->count; i++) {
-        bool all = only == NULL && !sp_pit_pool_is_removed(pit->pools[i]);
-        if (all || pit->pools[i] == only) {
-            wish(pit->pools[i]);
+        struct sp_pit_pool *place = pit->pools[i];
+        if (only == NULL ? !sp_pit_pool_is_removed(place) : place == only) {
+            wish(place);
         }
     }
     sp_loop_wake(&pit->loop);

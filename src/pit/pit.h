@@ -154,8 +154,11 @@ static inline bool sp_pit_is_here(const snakepit *pit)
 // Whether its pools are a daemon's, and `config` is NULL. The client library has no
 // others: there the compiler leaves out what keeps workers.
 #ifdef SNAKEPIT_CLIENT_ONLY
+// Macros, since those are left out without optimising as well.
+// NOLINTBEGIN(readability-identifier-naming): elsewhere they are functions
 #define sp_pit_is_connected(pit)     ((void)(pit), true)
 #define sp_pit_pool_is_remote(place) ((void)(place), true)
+// NOLINTEND(readability-identifier-naming)
 #else
 static inline bool sp_pit_is_connected(const snakepit *pit)
 {

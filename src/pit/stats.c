@@ -102,8 +102,8 @@ static snakepit_err
 ask_stats(snakepit *pit, const char *name, snakepit_pool_stats *stats)
 {
     snakepit_pool_stats now = {0};
-    snakepit_err err = sp_ask_one(
-        pit, "pool_get_stats", &(struct sp_asked){.pool = name}, &sp_told_pool, &now);
+    const struct sp_asked asked = {.told = &sp_told_pool, .pool = name};
+    snakepit_err err = sp_ask_one(pit, "pool_get_stats", &asked, &now);
     if (err == SNAKEPIT_OK && !sp_struct_write(stats, &now, sizeof now)) {
         err = SNAKEPIT_INVALID_ARGUMENT;
     }
@@ -169,12 +169,8 @@ snakepit_err snakepit_pool_workers(snakepit *pit,
     }
     struct sp_rows given = {(uint8_t *)rows, room > 0 ? rows->size : 0, room};
     if (sp_pit_is_connected(pit)) {
-        return sp_ask_rows(pit,
-                           "pool_workers",
-                           &(struct sp_asked){.pool = name},
-                           &sp_told_worker,
-                           &given,
-                           count);
+        const struct sp_asked question = {.told = &sp_told_worker, .pool = name};
+        return sp_ask_rows(pit, "pool_workers", &question, &given, count);
     }
     struct sp_pit_pool *place = sp_pit_find(pit, name);
     if (place == NULL) {
@@ -200,8 +196,9 @@ snakepit_err snakepit_worker_health(snakepit *pit,
     }
     snakepit_health now = {0};
     if (sp_pit_is_connected(pit)) {
-        const struct sp_asked asked = {.pool = name, .worker = worker};
-        err = sp_ask_one(pit, "worker_health", &asked, &sp_told_health, &now);
+        const struct sp_asked asked = {
+            .told = &sp_told_health, .pool = name, .worker = worker};
+        err = sp_ask_one(pit, "worker_health", &asked, &now);
     } else if (!sp_fleet_health(&place->fleet, worker, &now)) {
         err = SNAKEPIT_NOT_FOUND;
     }
@@ -239,12 +236,8 @@ snakepit_err snakepit_pool_breakers(snakepit *pit,
     }
     struct sp_rows given = {(uint8_t *)rows, room > 0 ? rows->size : 0, room};
     if (sp_pit_is_connected(pit)) {
-        return sp_ask_rows(pit,
-                           "pool_breakers",
-                           &(struct sp_asked){.pool = name},
-                           &sp_told_breaker,
-                           &given,
-                           count);
+        const struct sp_asked question = {.told = &sp_told_breaker, .pool = name};
+        return sp_ask_rows(pit, "pool_breakers", &question, &given, count);
     }
     struct sp_pool *pool = sp_pit_pool(pit, name);
     if (pool == NULL) {

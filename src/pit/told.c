@@ -195,7 +195,7 @@ static void write_member(const struct sp_told_member *member,
         snakepit_writer_bool(writer, *at != 0);
         break;
     case SP_TOLD_TEXT:
-        memcpy(&text, at, sizeof text);
+        memcpy((void *)&text, at, sizeof text);
         write_text(writer, text);
         break;
     case SP_TOLD_ROOM:
@@ -324,7 +324,7 @@ static void put_member(const struct sp_told_member *member,
         break;
     case SP_TOLD_TEXT:
         text = value->kind == SNAKEPIT_TEXT ? keep(kept, value->as.text) : NULL;
-        memcpy(at, &text, sizeof text);
+        memcpy(at, (const void *)&text, sizeof text);
         break;
     case SP_TOLD_ROOM:
         put_room(value, member->size, at);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/memory.h"
 #include "config/config.h"
 #include "http/http.h"
@@ -27,7 +28,8 @@ static struct fake {
     struct sp_serve_loop loop;
     struct sp_connection connection;
     bool open;
-    bool resumed; // what is left is to be handed out once more
+    bool resumed;     // what is left is to be handed out once more
+    bool others_come; // and have their turns when the test says so
     bool aborted;
     size_t room;
     size_t sends;         // calls of sp_connection_send()
@@ -158,17 +160,37 @@ static inline void fake_run_tasks(void)
     }
 }
 
-// What a loop does between two events.
+// Fires the first timer if its time has come.
+static inline bool fake_fires(void)
+{
+    if (sp_list_empty(&fake.loop.loop.timers)) {
+        return false;
+    }
+    struct sp_link *link = fake.loop.loop.timers.next;
+    struct sp_timer *timer = SP_ENTRY(link, struct sp_timer, link);
+    if (timer->due > sp_clock_now()) {
+        return false;
+    }
+    sp_timer_stop(timer);
+    timer->fire(timer);
+    return true;
+}
+
+// What a loop does between two events. However slow the machine is, a connection whose
+// turn is over goes on: there are no others.
 static inline void fake_turn(void)
 {
     struct sp_connection *connection = &fake.connection;
     fake_run_tasks();
-    while (fake.resumed && !connection->paused && !fake_is_closed()) {
-        fake.resumed = false;
-        if (connection->in.size != 0) {
-            connection->protocol->received(connection);
+    do {
+        while (fake.resumed && !connection->paused && !fake_is_closed()) {
+            fake.resumed = false;
+            if (connection->in.size != 0) {
+                connection->protocol->received(connection);
+            }
         }
-    }
+    } while (!fake_is_closed() && connection->paused && !fake.others_come &&
+             fake_fires());
 }
 
 // As much as one read(2) would take; how much that was.

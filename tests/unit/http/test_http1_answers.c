@@ -125,6 +125,7 @@ static void others_have_their_turn_between_requests_that_take_long(void **state)
 {
     (void)state;
     start(SLOW);
+    fake.others_come = true;
     fake_sends(GET GET GET);
     for (unsigned calls = 1; calls < 3; calls++) {
         assert_int_equal(seen.calls, calls);
@@ -136,6 +137,7 @@ static void others_have_their_turn_between_requests_that_take_long(void **state)
     assert_true(sp_list_empty(&fake.loop.loop.timers));
     fake_close();
     start(SLOW);
+    fake.others_come = true;
     fake_sends(GET GET GET);
     fake_close();
     assert_true(sp_list_empty(&fake.loop.loop.timers));
