@@ -64,7 +64,7 @@ def describe_call(error: BaseException) -> tuple[str, str, str]:
     """
     kind, message, text = describe(error)
     signature = lookup.own(error).get(_SIGNATURE)
-    if signature is not None:
+    if signature is not None:  # the daemon's src/api/models.c knows it by these words
         message = f"{message}; its signature is {signature}"
     if isinstance(error, (SystemExit, KeyboardInterrupt)):
         what = f"{kind}: {message}" if message else kind

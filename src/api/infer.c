@@ -136,10 +136,10 @@ static void answer_call(struct sp_exchange *exchange,
                         unsigned as,
                         const char *call)
 {
-    const snakepit_fault *fault = snakepit_answer_fault(answer);
     struct sp_api_result result = {.own = exchange->own};
-    if (fault->err != SNAKEPIT_OK) {
-        sp_api_fault(exchange, fault, snakepit_answer_retry_after_ms(answer), call);
+    if (snakepit_answer_fault(answer)->err != SNAKEPIT_OK) {
+        const struct asked *asked = exchange->own;
+        sp_api_fail_inference(exchange, sp_slice_of_text(asked->model), answer, call);
         return;
     }
     make_answer(&result, answer, as);
@@ -308,6 +308,54 @@ void sp_api_inference_ready(struct sp_exchange *exchange,
 }
 
 // ---- What there is not ------------------------------------------------------------
+
+// A client may ask that may call the model.
+static void refuse_of_model(struct sp_exchange *exchange,
+                            const char *model,
+                            const char *version,
+                            const char *why)
+{
+    struct sp_params callee;
+    if (sp_api_find_model(
+            exchange, sp_slice_of_text(model), sp_slice_of_text(version), &callee)) {
+        sp_api_refuse(exchange, 501, why);
+    }
+}
+
+#define NO_CONFIG                                                                    \
+    "a model has no configuration of Triton's: GET /v2/models/{model} says what it " \
+    "takes and gives, and GET /v1/pools/{pool}/config how its pool is configured"
+#define NO_STATS                                                                    \
+    "there are no statistics of models: GET /metrics has figures of each pool and " \
+    "tool, and GET /v1/pools/{pool} those of a pool"
+
+void sp_api_model_config(struct sp_exchange *exchange, const struct sp_params *params)
+{
+    refuse_of_model(exchange, params->of[0], "", NO_CONFIG);
+}
+
+void sp_api_model_version_config(struct sp_exchange *exchange,
+                                 const struct sp_params *params)
+{
+    refuse_of_model(exchange, params->of[0], params->of[1], NO_CONFIG);
+}
+
+void sp_api_models_stats(struct sp_exchange *exchange, const struct sp_params *params)
+{
+    (void)params;
+    sp_api_refuse(exchange, 501, NO_STATS);
+}
+
+void sp_api_model_stats(struct sp_exchange *exchange, const struct sp_params *params)
+{
+    refuse_of_model(exchange, params->of[0], "", NO_STATS);
+}
+
+void sp_api_model_version_stats(struct sp_exchange *exchange,
+                                const struct sp_params *params)
+{
+    refuse_of_model(exchange, params->of[0], params->of[1], NO_STATS);
+}
 
 static void refuse_repository(struct sp_exchange *exchange)
 {

@@ -15,6 +15,7 @@
 #include "api/tables.h"
 #include "api/tool_table.h"
 #include "base/memory.h"
+#include "http/problem.h"
 #include "server/server.h"
 
 // ---- Names ----------------------------------------------------------------------
@@ -80,6 +81,67 @@ bool sp_api_find_model(struct sp_exchange *exchange,
     return true;
 }
 
+// ---- Failures -------------------------------------------------------------------
+
+// Whether the bridge says that the arguments do not fit the tool, which its faults.py
+// has looked at; a tool's own TypeError is not told so.
+static bool is_misfit(const snakepit_fault *fault)
+{
+    return fault->err == SNAKEPIT_TOOL_FAILED &&
+           strcmp(fault->type, "TypeError") == 0 &&
+           strstr(fault->message, "; its signature is ") != NULL;
+}
+
+static snakepit_err add_no_model(struct sp_buf *text,
+                                 const struct sp_exchange *exchange,
+                                 struct sp_slice model)
+{
+    return sp_buf_printf(text,
+                         "there is no model \"%.*s\": the pool has no such tool; GET "
+                         "/v1/pools/%.*s/tools lists those it has",
+                         (int)model.size,
+                         (const char *)model.data,
+                         (int)sp_api_model_pool(exchange, model),
+                         (const char *)model.data);
+}
+
+static void refuse_model(struct sp_exchange *exchange, struct sp_slice model)
+{
+    struct sp_buf text = {0};
+    if (add_no_model(&text, exchange, model) == SNAKEPIT_OK) {
+        sp_api_fail(exchange, SNAKEPIT_NOT_FOUND, (const char *)text.data);
+    } else {
+        sp_api_fail(exchange, SNAKEPIT_NO_MEMORY, NULL);
+    }
+    sp_buf_fini(&text);
+}
+
+void sp_api_fail_inference(struct sp_exchange *exchange,
+                           struct sp_slice model,
+                           const snakepit_answer *answer,
+                           const char *call)
+{
+    struct sp_buf text = {0};
+    snakepit_fault fault = *snakepit_answer_fault(answer);
+    snakepit_err err = SNAKEPIT_OK;
+    if (fault.err == SNAKEPIT_UNKNOWN_TOOL) {
+        fault = sp_fault_of(SNAKEPIT_NOT_FOUND, "");
+        err = add_no_model(&text, exchange, model);
+    } else if (is_misfit(&fault)) {
+        err = sp_buf_printf(&text,
+                            "the inputs do not fit the model \"%.*s\": %s",
+                            (int)model.size,
+                            (const char *)model.data,
+                            fault.message);
+        fault = sp_fault_of(SNAKEPIT_INVALID_ARGUMENT, "");
+    }
+    if (err == SNAKEPIT_OK && text.size > 0) {
+        fault.message = (const char *)text.data;
+    }
+    sp_api_fault(exchange, &fault, snakepit_answer_retry_after_ms(answer), call);
+    sp_buf_fini(&text);
+}
+
 // ---- Health ---------------------------------------------------------------------
 
 bool sp_api_model_serves(const struct sp_exchange *exchange,
@@ -118,15 +180,11 @@ static void tell_tool(struct sp_exchange *exchange,
     struct sp_scratch scratch = {.used = 0};
     struct sp_inference_model model = {.input_count = 0};
     snakepit_message why = {{0}};
-    snakepit_err err = SNAKEPIT_NOT_FOUND;
     if (tool == NULL) {
-        (void)snprintf(why.text,
-                       sizeof why.text,
-                       "there is no model \"%s\": the pool has no such tool",
-                       asked->name);
-    } else {
-        err = sp_inference_model_read(&tool->at, &scratch, &model, &why);
+        refuse_model(exchange, sp_slice_of_text(asked->name));
+        return;
     }
+    snakepit_err err = sp_inference_model_read(&tool->at, &scratch, &model, &why);
     if (err == SNAKEPIT_OK) {
         asked->tell(exchange, asked, &model);
     } else {

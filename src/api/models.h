@@ -38,6 +38,13 @@ void sp_api_ask_model(struct sp_exchange *exchange,
                                    const struct sp_api_model_asked *asked,
                                    const struct sp_inference_model *model));
 
+// Answers an inference that has failed, in words of models: a tool that is not there is
+// a model that is not there, and inputs that its tool does not take are the client's.
+void sp_api_fail_inference(struct sp_exchange *exchange,
+                           struct sp_slice model,
+                           const snakepit_answer *answer,
+                           const char *call);
+
 // Whether the pool of the model serves.
 bool sp_api_model_serves(const struct sp_exchange *exchange,
                          const struct sp_api_model_asked *asked);

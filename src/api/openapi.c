@@ -48,7 +48,7 @@ static void text(struct sp_openapi *openapi, const char *part)
     "," HEADER("Session") "," HEADER("Priority") "," HEADER("Idempotent") "," HEADER( \
         "CallId")
 
-#define NOT_HERE      ANSWER("501", "There is no repository.", OBJECT)
+#define NOT_HERE      ANSWER("501", "There is none.", OBJECT)
 #define MODEL_HEADERS HEADER("Timeout") "," HEADER("CallId")
 #define READY                                 \
     ANSWER("200", "Its pool serves.", OBJECT) \
@@ -152,6 +152,11 @@ static const struct more more[SP_ROUTES] = {
     [SP_ROUTE_model_version_ready] = {MODEL_HEADERS, "", READY},
     [SP_ROUTE_infer] = {CALL_HEADERS "," INFER_HEADER, INFER_BODY, INFERRED},
     [SP_ROUTE_infer_version] = {CALL_HEADERS "," INFER_HEADER, INFER_BODY, INFERRED},
+    [SP_ROUTE_models_stats] = {"", "", NOT_HERE},
+    [SP_ROUTE_model_config] = {"", "", NOT_HERE},
+    [SP_ROUTE_model_version_config] = {"", "", NOT_HERE},
+    [SP_ROUTE_model_stats] = {"", "", NOT_HERE},
+    [SP_ROUTE_model_version_stats] = {"", "", NOT_HERE},
     [SP_ROUTE_repository] = {"", "", NOT_HERE},
     [SP_ROUTE_load_model] = {"", "", NOT_HERE},
     [SP_ROUTE_unload_model] = {"", "", NOT_HERE},

@@ -115,8 +115,9 @@ static const char *explain_no_method(const struct sp_exchange *exchange)
     const struct sp_slice path = exchange->request.path;
     return path.size >= sizeof inference - 1 &&
                    memcmp(path.data, inference, sizeof inference - 1) == 0
-               ? "there is no such method: models are the tools of pools, and there is "
-                 "neither a repository of them nor shared memory by name"
+               ? "there is no such method: models are the tools of pools, which have "
+                 "no repository, no configuration of Triton's, no statistics but "
+                 "GET /metrics, and no shared memory by name"
                : "there is no such method; reflection lists those that there are";
 }
 

@@ -176,16 +176,6 @@ static void send_outputs(struct sp_exchange *exchange,
     sp_scratch_fini(&scratch);
 }
 
-// A tool that is not there is a model that is not there.
-static void answer_fault(struct sp_exchange *exchange,
-                         const snakepit_answer *answer,
-                         const char *call)
-{
-    snakepit_fault fault = *snakepit_answer_fault(answer);
-    fault.err = fault.err == SNAKEPIT_UNKNOWN_TOOL ? SNAKEPIT_NOT_FOUND : fault.err;
-    sp_api_fault(exchange, &fault, snakepit_answer_retry_after_ms(answer), call);
-}
-
 static void answer_call(struct sp_exchange *exchange,
                         snakepit_answer *answer,
                         unsigned as,
@@ -193,7 +183,8 @@ static void answer_call(struct sp_exchange *exchange,
 {
     struct sp_api_result result = {.own = exchange->own};
     if (snakepit_answer_fault(answer)->err != SNAKEPIT_OK) {
-        answer_fault(exchange, answer, call);
+        const struct wanted *wanted = exchange->own;
+        sp_api_fail_inference(exchange, wanted->of.model, answer, call);
         return;
     }
     make_outputs(&result, answer, as);

@@ -178,6 +178,18 @@ def test_there_is_no_repository(client: Client):
         assert "the configuration names" in value["error"]
 
 
+def test_there_is_neither_configuration_nor_statistics(client: Client):
+    for path, words in (
+        ("nd.same/config", "no configuration"),
+        ("nd.same/versions/1/config", "no configuration"),
+        ("nd.same/stats", "/metrics"),
+        ("nd.same/versions/1/stats", "/metrics"),
+        ("stats", "/metrics"),
+    ):
+        status, value = client.ask("GET", f"/v2/models/{path}")
+        assert (status, words in value["error"]) == (501, True), value
+
+
 def test_errors_of_the_protocol_are_a_text(client: Client):
     for method, path, wanted in (
         ("GET", "/v2/nothing", 404),
@@ -319,11 +331,27 @@ def test_what_else_is_wrong_is_told(client: Client):
 def test_a_tools_failure_is_told(client: Client):
     x = tensor("x", "FP32", [1], [1])
     assert error(client, "fails", x) == (500, "ValueError: not today")
-    assert error(client, "gone", x)[0] == 404
+    assert error(client, "gone", x) == (
+        404,
+        'there is no model "nd.gone": the pool has no such tool; '
+        "GET /v1/pools/nd/tools lists those it has",
+    )
     status, said = error(client, "complex", tensor("x", "INT64", [1], [1]))
     assert (status, "complex64" in said) == (500, True)
-    status, said = error(client, "double", tensor("y", "FP32", [1], [1]))
-    assert (status, "TypeError" in said) == (500, True)
+    # It takes the input, and fails with it.
+    status, said = error(client, "add", x)
+    assert (status, '"nd.add"' in said, "add(a: int" in said) == (400, True, True)
+    status, said = error(client, "double", tensor("x", "BYTES", [1], ["a"]))
+    assert status == 500, said
+
+
+def test_inputs_that_the_tool_does_not_take_are_named(client: Client):
+    x, y = (tensor(name, "FP32", [1], [1]) for name in "xy")
+    status, said = error(client, "double", x, y)
+    assert (status, "'y'" in said, "double(x: " in said) == (400, True, True), said
+    assert said.startswith('the inputs do not fit the model "nd.double": ')
+    status, said = error(client, "scale", tensor("matrix", "FP32", [1, 3], [1, 2, 3]))
+    assert (status, "'by'" in said, "scale(matrix: " in said) == (400, True, True), said
 
 
 def test_parameters_are_those_of_calls(client: Client):
@@ -592,7 +620,10 @@ def test_grpc_tells_what_is_wrong(peer):
         code, said = p.error(p.infer, "same", *inputs, raw=raw)
         assert (code, words in said) == ("INVALID_ARGUMENT", True), said
     one = p.tensor("x", "FP32", [0])
-    assert p.error(p.infer, "gone", one, raw=[b""])[0] == "NOT_FOUND"
+    code, said = p.error(p.infer, "gone", one, raw=[b""])
+    assert (code, said[:28]) == ("NOT_FOUND", 'there is no model "nd.gone":')
+    code, said = p.error(p.infer, "same", p.tensor("y", "FP32", [0]), raw=[b""])
+    assert (code, "'y'" in said) == ("INVALID_ARGUMENT", True), said
     code, said = p.error(p.infer, "fails", one, raw=[b""])
     assert (code, "not today" in said) == ("UNKNOWN", True)
     wish = p.pb.ModelInferRequest.InferRequestedOutputTensor(name="y")
@@ -601,9 +632,14 @@ def test_grpc_tells_what_is_wrong(peer):
     late = {"timeout": p.pb.InferParameter(int64_param=50_000)}
     code, _ = p.error(p.infer, "waits", one, raw=[b""], parameters=late)
     assert code == "DEADLINE_EXCEEDED"
-    method = "/inference.GRPCInferenceService/RepositoryModelLoad"
-    code, said = p.error(p.channel.unary_unary(method), b"")
-    assert (code, "repository" in said) == ("UNIMPLEMENTED", True)
+    for name, word in (
+        ("RepositoryModelLoad", "repository"),
+        ("ModelConfig", "configuration"),
+        ("ModelStatistics", "statistics"),
+    ):
+        method = f"/inference.GRPCInferenceService/{name}"
+        code, said = p.error(p.channel.unary_unary(method), b"")
+        assert (code, word in said) == ("UNIMPLEMENTED", True)
 
 
 @needs_grpc
