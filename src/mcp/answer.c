@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The ends of requests: each of these answers the exchange.
+#include <stdio.h>
+
 #include "api/gate.h"
 #include "api/reply.h"
 #include "base/memory.h"
@@ -146,10 +148,27 @@ static bool is_of_the_protocol(snakepit_err err)
            err == SNAKEPIT_MALFORMED;
 }
 
+static void add_no_tool(struct sp_mcp_out *out, const struct sp_mcp_asked *asked)
+{
+    char why[2 * SP_PARAM_SIZE + 96];
+    const struct sp_mcp_wrong wrong = {SP_MCP_INVALID_PARAMS, why};
+    (void)snprintf(why,
+                   sizeof why,
+                   "there is no tool \"%s.%s\"; tools/list names those there are",
+                   asked->callee.pool,
+                   asked->callee.tool);
+    sp_mcp_add_error(out, &asked->to, &wrong, NULL);
+}
+
 void sp_mcp_add_fault(struct sp_mcp_out *out,
-                      const struct sp_mcp_address *to,
+                      const struct sp_mcp_asked *asked,
                       const snakepit_fault *fault)
 {
+    const struct sp_mcp_address *to = &asked->to;
+    if (fault->err == SNAKEPIT_UNKNOWN_TOOL) {
+        add_no_tool(out, asked);
+        return;
+    }
     if (is_of_the_protocol(fault->err)) {
         const char *said = fault->message;
         const struct sp_mcp_wrong wrong = {
@@ -164,17 +183,17 @@ void sp_mcp_add_fault(struct sp_mcp_out *out,
 }
 
 void sp_mcp_reply_fault(struct sp_exchange *exchange,
-                        const struct sp_mcp_address *to,
+                        const struct sp_mcp_asked *asked,
                         const snakepit_fault *fault,
                         const char *call)
 {
     struct sp_buf text = {0};
     struct sp_mcp_out out = {.buf = &text};
-    sp_mcp_add_fault(&out, to, fault);
+    sp_mcp_add_fault(&out, asked, fault);
     exchange->tell_fault = NULL; // what goes wrong from here on is told by HTTP
     if (is_of_the_protocol(fault->err)) {
-        sp_mcp_reply_error(exchange, to, &out);
+        sp_mcp_reply_error(exchange, &asked->to, &out);
     } else {
-        sp_mcp_reply(exchange, to, &out, call);
+        sp_mcp_reply(exchange, &asked->to, &out, call);
     }
 }

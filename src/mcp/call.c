@@ -67,7 +67,7 @@ void sp_mcp_cancel(const struct sp_mcp_read *read)
 static void tell_fault(struct sp_exchange *exchange, const snakepit_fault *fault)
 {
     const struct sp_mcp_asked *asked = exchange->own;
-    sp_mcp_reply_fault(exchange, &asked->to, fault, NULL);
+    sp_mcp_reply_fault(exchange, asked, fault, NULL);
 }
 
 // Any thread.
@@ -104,7 +104,7 @@ static void send_result(struct sp_exchange *exchange,
     snakepit_answer_reader(answer, &value);
     const snakepit_fault fault = sp_fault_no_json(&value, &why);
     sp_buf_fini(&result->room);
-    sp_mcp_reply_fault(exchange, &asked->to, &fault, call);
+    sp_mcp_reply_fault(exchange, asked, &fault, call);
 }
 
 static void answer_call(struct sp_exchange *exchange,
@@ -116,7 +116,7 @@ static void answer_call(struct sp_exchange *exchange,
     struct sp_api_result result = {.own = exchange->own};
     if (fault->err != SNAKEPIT_OK) {
         const struct sp_mcp_asked *asked = exchange->own;
-        sp_mcp_reply_fault(exchange, &asked->to, fault, call);
+        sp_mcp_reply_fault(exchange, asked, fault, call);
         return;
     }
     make_result(&result, answer, as);

@@ -96,12 +96,12 @@ bool sp_mcp_takes(const void *user, const char *pool, const char *tool);
 
 // Answers a call that has failed. `call` as of sp_mcp_reply().
 void sp_mcp_reply_fault(struct sp_exchange *exchange,
-                        const struct sp_mcp_address *to,
+                        const struct sp_mcp_asked *asked,
                         const snakepit_fault *fault,
                         const char *call);
 // The same as text.
 void sp_mcp_add_fault(struct sp_mcp_out *out,
-                      const struct sp_mcp_address *to,
+                      const struct sp_mcp_asked *asked,
                       const snakepit_fault *fault);
 
 // ---- call.c ---------------------------------------------------------------------

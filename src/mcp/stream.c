@@ -220,7 +220,7 @@ static snakepit_err add_fault(struct sp_buf *out,
     struct sp_buf text = {0};
     struct sp_mcp_out made = {.buf = &text};
     const struct sp_mcp_asked *asked = exchange->own;
-    sp_mcp_add_fault(&made, &asked->to, fault);
+    sp_mcp_add_fault(&made, asked, fault);
     return add_event(out, &made);
 }
 
@@ -235,7 +235,7 @@ end(struct sp_exchange *exchange, const snakepit_fault *fault, uint32_t retry_af
 static void refuse(struct sp_exchange *exchange, const snakepit_fault *fault)
 {
     const struct sp_mcp_asked *asked = exchange->own;
-    sp_mcp_reply_fault(exchange, &asked->to, fault, NULL);
+    sp_mcp_reply_fault(exchange, asked, fault, NULL);
 }
 
 // Frees its own form, and what was asked.

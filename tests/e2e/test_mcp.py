@@ -411,6 +411,10 @@ def test_what_was_asked_wrongly_is_an_error_of_the_protocol(client):
         {"name": "text.add", "arguments": [1]},
     ):
         assert refused(ask(client, "tools/call", params))[:2] == (200, -32602)
+    for name in ("text.nosuch", "nowhere.add"):
+        assert refused(ask(client, "tools/call", {"name": name}))[2] == (
+            f'there is no tool "{name}"; tools/list names those there are'
+        )
     params = {"name": "text.add", "arguments": {"a": 1}}
     answer = ask(client, "tools/call", params, Snakepit_Priority="9")
     assert refused(answer)[1] == -32602

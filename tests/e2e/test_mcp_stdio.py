@@ -98,6 +98,10 @@ def test_a_program_without_a_handshake_says_its_revision_each_time(speak):
     params = {"name": "text.add", "arguments": {"a": 1}, "_meta": META}
     answer = stdio.ask("tools/call", params)
     assert answer["result"]["structuredContent"] == 2
+    params["name"] = "text.nosuch"
+    assert stdio.ask("tools/call", params)["error"]["message"] == (
+        'there is no tool "text.nosuch"; tools/list names those there are'
+    )
     # A name that no header field holds.
     params["name"] = "text.ä\r\nX: 1"
     assert stdio.ask("tools/call", params)["error"]["code"] == -32602
