@@ -32,10 +32,15 @@ bool sp_exit_is_replaced(struct sp_child child);
 // Reaps. Not known: it still runs, or is not ours to reap.
 struct sp_exit sp_exit_reap(struct sp_child child);
 
-// `number`, which is of `end`, for the log: left out where the end is not known.
-static inline uint64_t sp_exit_told(const struct sp_exit *end, int number)
+// The status and the signal of `end`, for the log: left out where there is none.
+static inline uint64_t sp_exit_code_told(const struct sp_exit *end)
 {
-    return end->known ? (uint64_t)number : (uint64_t)SP_UNTOLD;
+    return end->known && end->signal == 0 ? (uint64_t)end->code : (uint64_t)SP_UNTOLD;
+}
+
+static inline uint64_t sp_exit_signal_told(const struct sp_exit *end)
+{
+    return end->known && end->signal != 0 ? (uint64_t)end->signal : (uint64_t)SP_UNTOLD;
 }
 
 // Writes one sentence: "exited with status 3", "killed by signal 9 (SIGKILL)", "killed

@@ -294,8 +294,8 @@ static void log_exit(struct sp_worker *worker)
               .pool = worker->options.pool,
               .worker = worker->options.id,
               .pid = (uint64_t)worker->child.process.pid,
-              .code = sp_exit_told(end, end->code),
-              .signal = sp_exit_told(end, end->signal),
+              .code = sp_exit_code_told(end),
+              .signal = sp_exit_signal_told(end),
               .expected = expected,
               .because = told ? "it was told to end by SIGTERM from outside" : NULL);
 }

@@ -299,8 +299,8 @@ static void log_exit(const struct sp_template *template)
               template_exit,
               .pool = template->options.pool,
               .pid = (uint64_t)template->child.process.pid,
-              .code = sp_exit_told(end, end->code),
-              .signal = sp_exit_told(end, end->signal),
+              .code = sp_exit_code_told(end),
+              .signal = sp_exit_signal_told(end),
               .expected = template->wanted_gone);
 }
 
