@@ -28,7 +28,8 @@ void sp_local_circuit_wake(struct sp_local_circuit *circuit)
 static bool has_come(const struct sp_local_circuit *circuit)
 {
     uint32_t number;
-    return sp_ring_peek(circuit->view.submit,
+    return !circuit->connection->told_leaving &&
+           sp_ring_peek(circuit->view.submit,
                         circuit->view.shape.slots - 1,
                         circuit->submit_head,
                         &number);

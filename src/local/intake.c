@@ -401,10 +401,6 @@ static bool may_call(struct sp_local_call *call)
     const struct sp_serve_config *config = sp_serve_loop_config(circuit->loop->serve);
     const uint32_t before =
         atomic_fetch_add_explicit(&circuit->user->calls, 1, memory_order_relaxed);
-    if (circuit->connection->told_leaving) {
-        sp_local_refuse(call, SNAKEPIT_SHUTTING_DOWN, "the daemon ends");
-        return false;
-    }
     if (before >= config->max_calls_per_user) {
         sp_local_refuse(call,
                         SNAKEPIT_SATURATED,
@@ -452,7 +448,9 @@ uint32_t sp_local_circuit_take(struct sp_local_circuit *circuit, uint32_t most)
     const uint32_t mask = circuit->view.shape.slots - 1;
     uint32_t count = 0;
     uint32_t number;
+    // What a client has handed in since it was told goes to the next daemon.
     while (count < most && circuit->connection->why == NULL &&
+           !circuit->connection->told_leaving &&
            sp_ring_peek(circuit->view.submit, mask, circuit->submit_head, &number)) {
         circuit->submit_head++;
         count++;

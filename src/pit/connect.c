@@ -44,6 +44,7 @@ options_of(const snakepit *pit, const struct sp_remote_pool *remote, uint64_t me
                                     .payloads_hidden = true,
                                     .elastic = true,
                                     .relays = true,
+                                    .daemon = sp_daemon_path(pit->daemon),
                                     .slack_ms = SLACK_MS,
                                     .index = (uint32_t)pit->made,
                                     .affinity = SP_AFFINITY_HINT,
@@ -178,6 +179,32 @@ static void on_unopened(void *user, uint64_t number, snakepit_err err, const cha
     }
 }
 
+// No daemon follows: calls that wait end, and so does every later one. None of them was
+// sent.
+static void give_up(const snakepit *pit, struct sp_pool *pool, const char *why)
+{
+    snakepit_message text;
+    if (!pit->reconnects) {
+        (void)snprintf(text.text,
+                       sizeof text.text,
+                       "the call was not sent: the daemon at \"unix:%.200s\" is lost "
+                       "(%s); connect again, or with `reconnect`",
+                       sp_daemon_path(pit->daemon),
+                       why);
+        sp_pool_set_state(pool, SP_POOL_DOWN, text.text);
+    }
+}
+
+static void on_leaving(void *user)
+{
+    const snakepit *pit = user;
+    for (size_t i = 0; i < pit->count; i++) {
+        struct sp_pit_pool *place = pit->pools[i];
+        give_up(pit, place->pool, "it was told to end");
+        sp_circuit_leave(place->circuit);
+    }
+}
+
 static void on_lost(void *user, const char *why)
 {
     snakepit *pit = user;
@@ -186,17 +213,19 @@ static void on_lost(void *user, const char *why)
         sp_circuit_lost(place->circuit, why);
         atomic_store(&place->remote_ready, false);
         atomic_store(&place->remote_serves, false);
-        if (!pit->reconnects) {
-            sp_pool_set_state(place->pool, SP_POOL_DOWN, why);
-        }
+        give_up(pit, place->pool, why);
     }
     sp_pit_changed(pit);
 }
 
 static void on_found(void *user)
 {
-    sp_pit_attention(user); // calls may wait for it
-    sp_pit_changed(user);   // and threads
+    snakepit *pit = user;
+    for (size_t i = 0; i < pit->count; i++) {
+        sp_pool_set_daemon(pit->pools[i]->pool, true);
+    }
+    sp_pit_attention(pit); // calls may wait for it
+    sp_pit_changed(pit);   // and threads
 }
 
 static snakepit_err
@@ -256,6 +285,7 @@ static snakepit_err connect_pit(snakepit *pit,
         .hooks = {.pools = on_pools,
                   .opened = on_opened,
                   .unopened = on_unopened,
+                  .leaving = on_leaving,
                   .lost = on_lost,
                   .found = on_found,
                   .news = on_news,

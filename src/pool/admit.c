@@ -135,7 +135,8 @@ static void refuse(struct sp_pool *pool,
                    struct sp_after *after)
 {
     struct sp_failure failure = {.err = err, .stage = "line"};
-    if (err == SNAKEPIT_POOL_FAILED || err == SNAKEPIT_POOL_DOWN) {
+    if (err == SNAKEPIT_POOL_FAILED || err == SNAKEPIT_POOL_DOWN ||
+        err == SNAKEPIT_DAEMON_LOST) {
         failure.message = pool->failure;
     } else if (err == SNAKEPIT_NO_MEMORY) {
         failure.message = "the arguments do not fit into what is left of the pool's "

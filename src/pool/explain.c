@@ -13,7 +13,16 @@ static void sentence_of_lateness(const struct sp_pool *pool,
                                  size_t size)
 {
     unsigned long long worker = failure->worker;
-    if (strcmp(failure->stage, "line") == 0) {
+    if (strcmp(failure->stage, "line") == 0 && pool->alone_since != 0) {
+        const uint64_t ms = (sp_clock_now() - pool->alone_since) / SP_NS_PER_MS;
+        (void)snprintf(text,
+                       size,
+                       "no daemon has taken calls at \"unix:%.200s\" for %llu ms, and "
+                       "the call's time ran out, so it was not sent; start the daemon "
+                       "by snakepit serve",
+                       pool->options.daemon,
+                       (unsigned long long)ms);
+    } else if (strcmp(failure->stage, "line") == 0) {
         (void)snprintf(text,
                        size,
                        "the call's time ran out in the line of pool \"%s\"; give it "

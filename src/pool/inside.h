@@ -80,12 +80,13 @@ struct sp_pool {
 
     _Alignas(64) pthread_mutex_t lock; // guards all that follows
     enum sp_pool_state state;
-    bool removed;        // why it is STOPPING
-    const char *profile; // constant text
-    uint32_t workers;    // configured
-    uint32_t threads;    // calls that one worker runs at once
-    char failure[1024];  // why the last start failed, or why it is FAILED; or empty
-    bool fails_to_start; // since that start no worker has come
+    bool removed;         // why it is STOPPING
+    const char *profile;  // constant text
+    uint32_t workers;     // configured
+    uint32_t threads;     // calls that one worker runs at once
+    char failure[1024];   // why the last start failed, or why it is FAILED; or empty
+    uint64_t alone_since; // no daemon takes its calls, CLOCK_MONOTONIC ns; 0: one does
+    bool fails_to_start;  // since that start no worker has come
     struct sp_link free_calls;
     struct sp_link seats;
     struct sp_loads loads;

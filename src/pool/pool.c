@@ -392,6 +392,17 @@ void sp_pool_set_state(struct sp_pool *pool, enum sp_pool_state state, const cha
     sp_pool_unlock(pool, &after);
 }
 
+void sp_pool_set_daemon(struct sp_pool *pool, bool takes_calls)
+{
+    pthread_mutex_lock(&pool->lock);
+    if (takes_calls) {
+        pool->alone_since = 0;
+    } else if (pool->alone_since == 0) {
+        pool->alone_since = sp_clock_now();
+    }
+    pthread_mutex_unlock(&pool->lock);
+}
+
 void sp_pool_retry(struct sp_pool *pool)
 {
     pthread_mutex_lock(&pool->lock);

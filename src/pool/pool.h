@@ -73,6 +73,7 @@ struct sp_pool_options {
     // Its one seat is a daemon, which tells faults and limits of time by itself; so
     // calls are given up here only so many ms later than they are to end.
     bool relays;
+    const char *daemon; // its socket's path, which outlives the pool
     uint32_t slack_ms;
     uint32_t index; // in the pit: goes into the ids of calls
     enum sp_affinity affinity;
@@ -428,6 +429,8 @@ snakepit_err sp_pool_check_seat(struct sp_pool *pool,
 void sp_pool_end_session(struct sp_pool *pool, const char *session, uint32_t size);
 // Whether calls of a session wait or run.
 bool sp_pool_runs_session(struct sp_pool *pool, const char *session, uint32_t size);
+// Of a pool that relays: no daemon takes its calls from now on, or one does.
+void sp_pool_set_daemon(struct sp_pool *pool, bool takes_calls);
 // Changes the state. DOWN and FAILED end every waiting call with POOL_DOWN or
 // POOL_FAILED and `why`, which refuses calls from then on.
 void sp_pool_set_state(struct sp_pool *pool, enum sp_pool_state state, const char *why);

@@ -189,7 +189,8 @@ static void requeue(struct sp_pool *pool,
         }
         return;
     }
-    bool down = refusal == SNAKEPIT_POOL_FAILED || refusal == SNAKEPIT_POOL_DOWN;
+    bool down = refusal == SNAKEPIT_POOL_FAILED || refusal == SNAKEPIT_POOL_DOWN ||
+                refusal == SNAKEPIT_DAEMON_LOST;
     const struct sp_failure failure = {.err = bound ? SNAKEPIT_SESSION_LOST : refusal,
                                        .message = down && !bound ? pool->failure : NULL,
                                        .stage = "worker",

@@ -115,7 +115,11 @@ void sp_circuit_opened(struct sp_circuit *circuit, struct sp_port_parts parts)
     }
     circuit->state = SP_CIRCUIT_OPEN;
     circuit->doorbell(circuit->user, circuit->doorbell_fd, true);
-    sp_pool_set_state(circuit->pool, SP_POOL_READY, NULL);
+    if (sp_daemon_is_leaving(circuit->daemon)) {
+        sp_circuit_leave(circuit);
+    } else {
+        sp_pool_set_state(circuit->pool, SP_POOL_READY, NULL);
+    }
 }
 
 void sp_circuit_unopened(struct sp_circuit *circuit, snakepit_err err, const char *why)
@@ -125,10 +129,19 @@ void sp_circuit_unopened(struct sp_circuit *circuit, snakepit_err err, const cha
     sp_pool_fail_waiting(circuit->pool, err, why); // the next call asks once more
 }
 
+void sp_circuit_leave(struct sp_circuit *circuit)
+{
+    sp_pool_set_daemon(circuit->pool, false);
+    if (circuit->state == SP_CIRCUIT_OPEN) {
+        sp_pool_empty_seat(circuit->pool, circuit->seat);
+    }
+}
+
 void sp_circuit_lost(struct sp_circuit *circuit, const char *why)
 {
     const struct sp_failure failure = {
         .err = SNAKEPIT_DAEMON_LOST, .stage = "running", .cause = why};
+    sp_pool_set_daemon(circuit->pool, false);
     if (circuit->state == SP_CIRCUIT_OPEN) {
         leave_seat(circuit, &failure);
     }

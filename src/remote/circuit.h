@@ -40,6 +40,8 @@ bool sp_circuit_tick(struct sp_circuit *circuit, uint64_t now);
 // What the daemon has said of the number that is its own. `parts` are taken.
 void sp_circuit_opened(struct sp_circuit *circuit, struct sp_port_parts parts);
 void sp_circuit_unopened(struct sp_circuit *circuit, snakepit_err err, const char *why);
+// The daemon takes no further calls: what it has not begun waits for another one.
+void sp_circuit_leave(struct sp_circuit *circuit);
 // The daemon is gone: what it ran has failed, what it had not begun waits for another
 // one.
 void sp_circuit_lost(struct sp_circuit *circuit, const char *why);

@@ -191,6 +191,7 @@ static void close_socket(struct sp_daemon *daemon)
     sp_descriptor_close(&daemon->fd);
     pthread_mutex_unlock(&daemon->asks.lock);
     daemon->greeted = false;
+    daemon->leaving = false;
 }
 
 static void look_again_later(struct sp_daemon *daemon)
@@ -315,7 +316,9 @@ static snakepit_err take_message(struct sp_daemon *daemon, struct packet *packet
     case SP_LOCAL_NEWS:
         return take_news(daemon, packet->body);
     case SP_LOCAL_LEAVING:
-        return SNAKEPIT_OK; // its end follows when what runs has ended
+        daemon->leaving = true;
+        daemon->options.hooks.leaving(daemon->options.hooks.user);
+        return SNAKEPIT_OK;
     default:
         return SNAKEPIT_PROTOCOL;
     }
@@ -333,7 +336,9 @@ static void on_message(struct sp_watch *watch)
         err = err == SNAKEPIT_OK ? take_message(daemon, &packet) : err;
         drop(&packet);
         if (err == SNAKEPIT_END) {
-            lose(daemon, "it has ended, or has closed the connection");
+            lose(daemon,
+                 daemon->leaving ? "it was told to end"
+                                 : "it has ended, or has closed the connection");
         } else if (err != SNAKEPIT_OK) {
             lose(daemon, "it has said what makes no sense");
         }
@@ -419,6 +424,16 @@ bool sp_daemon_is_there(const struct sp_daemon *daemon)
     return daemon->fd >= 0 && !daemon->greeted;
 }
 
+bool sp_daemon_is_leaving(const struct sp_daemon *daemon)
+{
+    return daemon->leaving;
+}
+
+const char *sp_daemon_path(const struct sp_daemon *daemon)
+{
+    return daemon->path;
+}
+
 // ---- Circuits -----------------------------------------------------------------
 
 bool sp_daemon_open_circuit(struct sp_daemon *daemon,
@@ -433,7 +448,7 @@ bool sp_daemon_open_circuit(struct sp_daemon *daemon,
     } message = {.open = {.requests_size = requests->size, .slots = slots}};
     const size_t size = strnlen(pool, sizeof message.name);
     int memory;
-    if (!sp_daemon_is_there(daemon) ||
+    if (!sp_daemon_is_there(daemon) || daemon->leaving ||
         sp_segment_read_only_fd(requests, &memory, NULL) != SNAKEPIT_OK) {
         return false;
     }

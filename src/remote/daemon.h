@@ -56,6 +56,8 @@ struct sp_daemon_hooks {
     void (*opened)(void *user, uint64_t circuit, const struct sp_port_parts *parts);
     // Or it is not.
     void (*unopened)(void *user, uint64_t circuit, snakepit_err err, const char *why);
+    // It takes no further calls; its end follows when what runs has ended.
+    void (*leaving)(void *user);
     // The connection has ended: its circuits are dead.
     void (*lost)(void *user, const char *why);
     // There is another one.
@@ -98,6 +100,10 @@ bool sp_daemon_is_there(const struct sp_daemon *daemon);
 // Why no daemon was there so far: UNREACHABLE, or what it refuses with. OK: there was
 // one, though it may be lost now. Any thread.
 snakepit_err sp_daemon_missing(struct sp_daemon *daemon, snakepit_message *why);
+// Whether it has said that it takes no further calls.
+bool sp_daemon_is_leaving(const struct sp_daemon *daemon);
+// Of its socket. Any thread, as long as the daemon is.
+const char *sp_daemon_path(const struct sp_daemon *daemon);
 
 // Asks for a circuit to a pool, for whose calls `requests` holds what they bring.
 // False: it could not be asked now.

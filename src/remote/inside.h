@@ -70,6 +70,7 @@ struct sp_daemon {
     struct sp_timer late;  // when one that was greeted has to have answered
     uint32_t pause_ms;     // until it is looked for once more
     bool greeted;          // its welcome is still to come
+    bool leaving;          // it takes no further calls
     char version[64];      // of the daemon
     uint64_t last_circuit;
     _Atomic bool records;  // calls that end are to be recorded there

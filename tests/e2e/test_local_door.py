@@ -224,7 +224,9 @@ def test_a_daemon_that_dies_ends_the_calls_of_its_clients(
         eventually(path.exists, "its tool has begun")
         daemon.kill()
         assert call.wait().err == "DAEMON_LOST"
-        assert pit.fails("add", {"a": 1}).err == "DAEMON_LOST"
+        refused = pit.fails("add", {"a": 1})
+        assert refused.err == "DAEMON_LOST"
+        assert "was not sent" in refused.message and "reconnect" in refused.message
     daemon.end()
 
 
@@ -241,6 +243,45 @@ def test_a_client_that_reconnects_goes_on_with_the_next_daemon(
         assert pit.call("add", {"a": 3}, timeout_ms=60_000) == 4
     first.end()
     end([second])
+
+
+def test_a_daemon_that_ends_leaves_its_calls_to_the_next_one(
+    tmp_path: pathlib.Path,
+) -> None:
+    path = tmp_path / "begun"
+    first = serve_local(tmp_path)
+    address = address_in(tmp_path)
+    with Pit.connect(address, reconnect=True) as pit, Pit.connect(address) as other:
+        assert pit.call("add", {"a": 1}) == 2
+        runs = pit.submit("wait", {"path": str(path)}, timeout_ms=60_000)
+        eventually(path.exists, "its tool has begun")
+        first.signal(signal.SIGTERM)
+        first.logged("serve.stopping")
+        waits = pit.submit("add", {"a": 2}, timeout_ms=60_000)
+        refused = other.fails("add", {"a": 1}, timeout_ms=60_000)
+        assert refused.err == "DAEMON_LOST"
+        assert "was not sent" in refused.message and "told to end" in refused.message
+        second = serve_local(tmp_path)
+        assert pit.fails("add", {"a": 1}, timeout_ms=100).err == "DEADLINE_EXCEEDED"
+        pit.cancel(runs)
+        assert runs.wait().err == "CANCELLED"
+        assert waits.wait().value == 3
+        assert pit.call("add", {"a": 3}, timeout_ms=60_000) == 4
+    assert first.wait() == 0
+    end([second])
+
+
+def test_a_call_that_no_daemon_took_says_so(tmp_path: pathlib.Path) -> None:
+    daemon = serve_local(tmp_path)
+    address = address_in(tmp_path)
+    with Pit.connect(address, reconnect=True) as pit:
+        assert pit.call("add", {"a": 1}) == 2
+        daemon.kill()
+        refused = pit.fails("add", {"a": 1}, timeout_ms=500)
+        assert (refused.err, refused.stage) == ("DEADLINE_EXCEEDED", "line")
+        said = f'no daemon has taken calls at "{address}" for '
+        assert refused.message.startswith(said), refused.message
+    daemon.end()
 
 
 # ---- The client library --------------------------------------------------------------

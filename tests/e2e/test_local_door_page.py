@@ -36,7 +36,9 @@ def folder(tmp_path: pathlib.Path) -> Iterator[pathlib.Path]:
     default_python("process")
     install = ["cmake", "--install", BUILD, "--prefix", tmp_path / "prefix"]
     subprocess.run(install, check=True, capture_output=True)
-    (tmp_path / "add.c").write_text(block("c"))
+    programs = re.findall(r"```c\n(.*?)```", PAGE, re.DOTALL)
+    for name, text in zip(("add.c", "more.c"), programs, strict=True):
+        (tmp_path / name).write_text(text)
     (tmp_path / "CMakeLists.txt").write_text(block("cmake"))
     assert "127.0.0.1:8470 " in block("yaml")
     path = tmp_path / "local.yaml"
@@ -69,7 +71,7 @@ def type_it(folder: pathlib.Path, script: str) -> str:
 
 def test_the_page_is_right(folder: pathlib.Path) -> None:
     (start, _), *blocks = SHELL.findall(PAGE)
-    assert start == START and len(blocks) == 3
+    assert start == START and len(blocks) == 4
     for script, answer in blocks:
         shown = ".*".join(map(re.escape, answer.split("...")))
         found = type_it(folder, script)
