@@ -121,7 +121,8 @@ static bool parse_tensor(const uint8_t *ext,
         uint64_t extent = load_little(ext + SP_TENSOR_HEAD + 8 * (size_t)i);
         head->shape[i] = extent > (uint64_t)PY_SSIZE_T_MAX ? -1 : (Py_ssize_t)extent;
     }
-    return head->dtype != NULL && sp_tensor_measure(head) == 0;
+    return place->window <= SP_WINDOWS_MAX && head->dtype != NULL &&
+           sp_tensor_measure(head) == 0;
 }
 
 // As what the pool wants it.

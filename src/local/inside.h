@@ -20,6 +20,7 @@
 #include "ipc/segment.h"
 #include "ipc/tube.h"
 #include "local/local.h"
+#include "pit/glance.h"
 #include "pool/deferred.h"
 #include "pool/window.h"
 #include "server/server.h"
@@ -124,12 +125,13 @@ struct sp_local_loop {
     struct sp_link awake;       // circuits that are looked at in each turn
     struct sp_inbox *inbox;
     struct sp_local_returns *returns;
-    snakepit_writer *args; // of the call that is taken now
-    snakepit_writer *text; // of what is said now
-    struct sp_buf scratch; // a chunk with tensors
-    struct sp_buf pools;   // what was said of them last: a list
-    uint64_t pools_told;   // how often that has changed
-    bool pools_whole;      // all of them have the workers that they should have
+    snakepit_writer *args;       // of the call that is taken now
+    snakepit_writer *text;       // of what is said now
+    struct sp_buf scratch;       // a chunk with tensors
+    struct sp_buf pools;         // what was said of them last: a list
+    struct sp_pit_glance glance; // at one of them, while that list is made
+    uint64_t pools_told;         // how often that has changed
+    bool pools_whole;            // all of them have the workers that they should have
     struct sp_timer look_at_pools;
     struct sp_timer tell_news;
     uint32_t followers; // connections that are told news

@@ -34,15 +34,16 @@ static void write_pool(snakepit_writer *writer, const struct sp_pit_glance *pool
 }
 
 // Whether all of them are whole.
-static bool write_pools(snakepit_writer *writer, snakepit *pit)
+static bool write_pools(snakepit_writer *writer, struct sp_local_loop *loop)
 {
-    static _Thread_local struct sp_pit_glance glance; // has a long text
+    snakepit *pit = loop->serve->options->pit;
+    struct sp_pit_glance *glance = &loop->glance;
     const size_t count = snakepit_pool_count(pit);
     bool whole = true;
     snakepit_writer_array(writer, (uint32_t)count);
-    for (size_t i = 0; i < count && sp_pit_glance(pit, i, &glance); i++) {
-        write_pool(writer, &glance);
-        whole = whole && glance.whole;
+    for (size_t i = 0; i < count && sp_pit_glance(pit, i, glance); i++) {
+        write_pool(writer, glance);
+        whole = whole && glance->whole;
     }
     return whole;
 }
@@ -54,7 +55,7 @@ static void read_pools(struct sp_local_loop *loop)
     snakepit_writer *writer = loop->text;
     struct sp_buf *known = &loop->pools;
     snakepit_writer_reset(writer);
-    loop->pools_whole = write_pools(writer, loop->serve->options->pit);
+    loop->pools_whole = write_pools(writer, loop);
     const struct sp_buf *now = &writer->buf;
     if (snakepit_writer_error(writer) != SNAKEPIT_OK ||
         (now->size == known->size && known->size > 0 &&

@@ -131,6 +131,8 @@ HOSTILE = {
     "behind the end of a window": tensor("int8", (65,), 64, window=1),
     "far behind that": tensor("int8", (1,), REQUESTS_SIZE - 64, window=1),
     "a lot of a window": tensor("int8", (2**62,), window=1),
+    "a window past the last": tensor("int8", (3,), window=65),
+    "a window that cannot be": tensor("int8", (3,), window=2**32 - 1),
     "misaligned": tensor("int8", (3,), 8),
     "at the end": tensor("int8", (65,), REQUESTS_SIZE - 64),
     "behind the end": tensor("int8", (1,), REQUESTS_SIZE),
@@ -170,7 +172,7 @@ def test_a_tensor_in_a_window_is_read_there(codec, executor):
     assert memoryview(view).readonly
 
 
-@pytest.mark.parametrize("window", [2, 64, 65, 2**32 - 1])
+@pytest.mark.parametrize("window", [2, 64])
 def test_a_window_that_is_not_there_is_a_lack_of_memory(executor, window):
     with pytest.raises(MemoryError, match="could not map"):
         executor.decode(tensor("int8", (3,), window=window))

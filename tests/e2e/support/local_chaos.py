@@ -71,9 +71,17 @@ class LocalDoor:
 
         def connect() -> Pit | None:
             try:
-                return Pit.connect(self.address, reconnect=self.reconnect)
+                pit = Pit.connect(self.address, reconnect=self.reconnect)
             except Refused as refused:
                 assert refused.err == "UNREACHABLE", refused
+                return None
+            if not self.reconnect:
+                return pit
+            # One that may begin without a daemon refuses calls until it knows its pools.
+            try:
+                return pit.await_serving()
+            except Refused:
+                pit.close()
                 return None
 
         return eventually(connect, "a daemon is there")
