@@ -77,7 +77,8 @@ static void each_method_is_of_a_service_that_is_listed(void **state)
         bool listed = false;
         for (size_t j = 0; (service = sp_grpc_service_at(j)) != NULL; j++) {
             const size_t size = strlen(service);
-            listed = listed || (strncmp(method->path.data + 1, service, size) == 0 &&
+            listed = listed || (method->path.size > 1 + size &&
+                                memcmp(method->path.data + 1, service, size) == 0 &&
                                 method->path.data[1 + size] == '/');
         }
         assert_true(listed);
