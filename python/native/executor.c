@@ -86,6 +86,17 @@ static bool is_given_up(const struct sp_executor *executor, uint32_t id)
     return sp_slot_is_given_up(&executor->runtime->view.slots[id]);
 }
 
+// Whether the exception that is set is one of a call that was given up: it is cleared.
+static bool drop_exception(struct sp_executor *executor, uint32_t id)
+{
+    if (!is_given_up(executor, id)) {
+        return false;
+    }
+    Py_CLEAR(executor->shapes);
+    PyErr_Clear();
+    return true;
+}
+
 // The exception that is set becomes the answer, and is cleared. An interruption is not
 // answered: the host decides what becomes of the calls of a worker that dies.
 static void answer_exception(struct sp_executor *executor,
@@ -107,9 +118,7 @@ static void answer_exception(struct sp_executor *executor,
         PyErr_ExceptionMatches(sp_fault_cancelled_type())) {
         outcome->status = SP_STATUS_STOPPED;
     }
-    if (is_given_up(executor, id)) {
-        Py_CLEAR(executor->shapes);
-        PyErr_Clear();
+    if (drop_exception(executor, id)) {
         return;
     }
     PyObject *fault =

@@ -85,24 +85,19 @@ static const uint8_t *look(struct sp_windows *windows, uint32_t number, uint64_t
     return base;
 }
 
-// Without the interpreter, which the host's word does not need.
 static const uint8_t *
 wait_for(struct sp_windows *windows, uint32_t number, uint64_t *size)
 {
     const uint64_t until = sp_clock_now() + COMES_WITHIN_NS;
-    const uint8_t *base = NULL;
-    Py_BEGIN_ALLOW_THREADS;
     for (;;) {
         const uint32_t seen =
             atomic_load_explicit(&windows->changed, memory_order_acquire);
-        base = look(windows, number, size);
+        const uint8_t *base = look(windows, number, size);
         if (base != NULL || sp_clock_now() >= until) {
-            break;
+            return base;
         }
         (void)sp_futex_wait(&windows->changed, seen, until);
     }
-    Py_END_ALLOW_THREADS;
-    return base;
 }
 
 const uint8_t *
@@ -112,5 +107,11 @@ sp_windows_find(struct sp_runtime *runtime, uint32_t number, uint64_t *size)
         return NULL;
     }
     const uint8_t *base = look(&runtime->windows, number, size);
-    return base != NULL ? base : wait_for(&runtime->windows, number, size);
+    if (base != NULL) {
+        return base;
+    }
+    Py_BEGIN_ALLOW_THREADS; // the host's word does not need the interpreter
+    base = wait_for(&runtime->windows, number, size);
+    Py_END_ALLOW_THREADS;
+    return base;
 }

@@ -77,7 +77,7 @@ class LocalDoor:
                 return None
             if not self.reconnect:
                 return pit
-            # One that may begin without a daemon refuses calls until it knows its pools.
+            # One that may begin without a daemon refuses calls while it knows none.
             try:
                 return pit.await_serving()
             except Refused:
