@@ -49,8 +49,7 @@ static snakepit_err check_args(const snakepit_writer *args, snakepit_message *wh
     return SNAKEPIT_OK;
 }
 
-// Fills in `text`, or refuses.
-// What is on loan is there already.
+// Fills in `text`, whose loan is there already, or refuses.
 static snakepit_err describe(const char *tool,
                              const snakepit_writer *args,
                              const snakepit_call_options *options,
