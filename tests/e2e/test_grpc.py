@@ -375,7 +375,8 @@ def test_workers_are_replaced_by_request(start, made):
         first = p.call("pid")
         p.stub.RecyclePool(p.pb.RecyclePoolRequest(), timeout=60)
         eventually(lambda: p.call("pid") != first, "that the worker is another one")
-        second = p.stub.GetPool(p.pb.GetPoolRequest(), timeout=60).workers[0]
+        rows = p.stub.GetPool(p.pb.GetPoolRequest(), timeout=60).workers
+        second = max(rows, key=lambda row: row.id)  # the first one may still be leaving
         p.stub.RecycleWorker(p.pb.RecycleWorkerRequest(worker=second.id), timeout=60)
         eventually(lambda: p.call("pid") != second.pid, "that it is a third one")
         p.stub.Reload(p.pb.ReloadRequest(), timeout=60)
