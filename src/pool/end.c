@@ -52,10 +52,9 @@ static snakepit_err outcome_of(const struct sp_call *call)
                : call->err;
 }
 
-void sp_pool_meet_tool(struct sp_pool *pool, struct sp_call *call)
+void sp_pool_meet_new_tool(struct sp_pool *pool, struct sp_call *call)
 {
-    if (call->tool == &pool->tools.other && !call->checks &&
-        outcome_of(call) != SNAKEPIT_UNKNOWN_TOOL) {
+    if (!call->checks && outcome_of(call) != SNAKEPIT_UNKNOWN_TOOL) {
         call->tool =
             sp_tools_meet(&pool->tools, sp_parcel_tool(&pool->store, call->parcel));
     }

@@ -156,7 +156,13 @@ void sp_pool_unlock(struct sp_pool *pool, struct sp_after *after);
 void sp_pool_end(struct sp_pool *pool, struct sp_call *call, struct sp_after *after);
 // A worker runs the call, or has answered it: its tool gets a row, unless that answer
 // says that there is no such tool. It has a parcel.
-void sp_pool_meet_tool(struct sp_pool *pool, struct sp_call *call);
+void sp_pool_meet_new_tool(struct sp_pool *pool, struct sp_call *call);
+static inline void sp_pool_meet_tool(struct sp_pool *pool, struct sp_call *call)
+{
+    if (call->tool == &pool->tools.other) {
+        sp_pool_meet_new_tool(pool, call);
+    }
+}
 // Fills in the fault of a call; where `failure` has no message, one of the pool's. If
 // the call was given up, says how it was stopped, and counts that unless its tool still
 // runs.

@@ -21,8 +21,11 @@ static bool ring(struct sp_port *port, uint32_t calls)
 
 void sp_pool_fill_freed(struct sp_pool *pool, struct sp_after *after)
 {
-    if (pool->freed) {
-        pool->freed = false;
+    if (!pool->freed) {
+        return;
+    }
+    pool->freed = false;
+    if (pool->line.count > 0 || pool->loads.count > 1) { // else nobody wants it
         sp_schedule_run(pool, after);
     }
 }

@@ -139,7 +139,7 @@ snakepit_err sp_parcel_new(struct sp_store *store, struct sp_parcel **parcel)
     return SNAKEPIT_OK;
 }
 
-void sp_parcel_empty(struct sp_store *store, struct sp_parcel *parcel)
+void sp_parcel_strip(struct sp_store *store, struct sp_parcel *parcel)
 {
     if (parcel->body_is_range) {
         sp_arena_free(&store->arena, parcel->body, parcel->body_size);
@@ -153,7 +153,6 @@ void sp_parcel_empty(struct sp_store *store, struct sp_parcel *parcel)
         parcel->shares = NULL;
     }
     parcel->share_count = 0;
-    parcel->body_size = 0;
     if (parcel->reply != NULL) {
         sp_parcel_empty(store, parcel->reply);
     }

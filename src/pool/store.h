@@ -112,8 +112,15 @@ snakepit_err sp_parcel_new(struct sp_store *store, struct sp_parcel **parcel);
 snakepit_err sp_parcel_fill(struct sp_store *store,
                             struct sp_parcel *parcel,
                             const struct sp_request_text *text);
-// Gives back all but the block.
-void sp_parcel_empty(struct sp_store *store, struct sp_parcel *parcel);
+// Gives back all but the block, which is all that most have.
+void sp_parcel_strip(struct sp_store *store, struct sp_parcel *parcel);
+static inline void sp_parcel_empty(struct sp_store *store, struct sp_parcel *parcel)
+{
+    if (parcel->body_is_range || parcel->shares != NULL || parcel->reply != NULL) {
+        sp_parcel_strip(store, parcel);
+    }
+    parcel->body_size = 0;
+}
 // Frees what the parcel holds and the parcel. NULL is fine.
 void sp_parcel_free(struct sp_store *store, struct sp_parcel *parcel);
 

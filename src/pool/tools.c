@@ -4,6 +4,8 @@
 // called all the time.
 #include "pool/tools.h"
 
+#include <string.h>
+
 #include "base/list.h"
 #include "base/memory.h"
 #include "base/text.h"

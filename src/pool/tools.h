@@ -9,8 +9,8 @@
 #define POOL_TOOLS_H
 
 #include <stdint.h>
-#include <string.h>
 
+#include "base/bytes.h"
 #include "base/names.h"
 #include "base/slice.h"
 #include "telemetry/figures.h"
@@ -48,7 +48,7 @@ static inline struct sp_tool *sp_tools_find(struct sp_tools *tools,
     struct sp_tool *tool =
         tools->close[sp_name_guess((const char *)name.data, name.size)];
     bool is_it = tool->name.size == name.size &&
-                 memcmp(tool->name.text, name.data, name.size) == 0;
+                 sp_bytes_equal(tool->name.text, name.data, name.size);
     return is_it ? tool : sp_tools_look_up(tools, name);
 }
 
