@@ -20,15 +20,20 @@ static void text(struct sp_openapi *openapi, const char *part)
 
 // ---- Rows -----------------------------------------------------------------------
 
-#define PROBLEM "\"default\":{\"$ref\":\"#/components/responses/Problem\"}"
+#define REFUSAL(name) "\"default\":{\"$ref\":\"#/components/responses/" name "\"}"
+#define PROBLEM       REFUSAL("Problem")
 #define VALUE                                            \
     "\"content\":{\"application/json\":{\"schema\":{}}," \
     "\"application/msgpack\":{\"schema\":{}}}"
-#define EVENT_STREAM "\"text/event-stream\":{\"schema\":{\"type\":\"string\"}}"
-#define EVENTS       "," EVENT_STREAM
-#define SSE          "\"content\":{" EVENT_STREAM "}"
-#define OBJECT       "\"content\":{\"application/json\":{\"schema\":{\"type\":\"object\"}}}"
-#define PLAIN        "\"content\":{\"text/plain\":{\"schema\":{\"type\":\"string\"}}}"
+// Of one event: that of the whole body would say nothing.
+#define EVENT_STREAM \
+    "\"text/event-stream\":{\"schema\":{\"$ref\":\"#/components/schemas/Event\"}}"
+#define EVENTS "," EVENT_STREAM
+#define SSE    "\"content\":{" EVENT_STREAM "}"
+#define OBJECT "\"content\":{\"application/json\":{\"schema\":{\"type\":\"object\"}}}"
+// Of JSON-RPC, one message or a batch.
+#define MESSAGES "\"application/json\":{\"schema\":{\"type\":[\"object\",\"array\"]}}"
+#define PLAIN    "\"content\":{\"text/plain\":{\"schema\":{\"type\":\"string\"}}}"
 
 #define ANSWER(status, description, content) \
     "\"" status "\":{\"description\":\"" description "\"," content "}"
@@ -99,10 +104,9 @@ static const struct more more[SP_ROUTES] = {
     [SP_ROUTE_cancel] = {"", "", NO_BODY("202", "It was asked to end.")},
     [SP_ROUTE_mcp] =
         {"",
-         "{\"required\":true," OBJECT "}",
+         "{\"required\":true,\"content\":{" MESSAGES "}}",
          "\"200\":{\"description\":\"The answer of JSON-RPC, or events that end with "
-         "it.\","
-         "\"content\":{\"application/json\":{\"schema\":{\"type\":\"object\"}}" EVENTS
+         "it.\",\"content\":{" MESSAGES EVENTS
          "}}," NO_BODY("202", "It was a notification.")},
     [SP_ROUTE_mcp_news] = {"", "", ANSWER("200", "Notifications, as events.", SSE)},
     [SP_ROUTE_calls] = {POOL_QUERY "," LIMIT_QUERY "," QUERY(
@@ -252,6 +256,15 @@ static void write_security(struct sp_openapi *openapi, enum sp_access access)
     text(openapi, openapi->tokens == SP_OPENAPI_SOME_TOKENS ? "\"]},{}]" : "\"]}]");
 }
 
+// How a request of that path is refused: each protocol has a form of its own.
+static const char *refusal_of(const char *pattern)
+{
+    if (strncmp(pattern, "/v2", 3) == 0) {
+        return REFUSAL("InferenceError");
+    }
+    return strcmp(pattern, "/mcp") == 0 ? REFUSAL("McpError") : PROBLEM;
+}
+
 static void write_operation(struct sp_openapi *openapi, size_t row)
 {
     const struct sp_route *route = &sp_routes[row];
@@ -273,7 +286,9 @@ static void write_operation(struct sp_openapi *openapi, size_t row)
     text(openapi, more[row].body);
     text(openapi, ",\"responses\":{");
     text(openapi, more[row].answers);
-    text(openapi, "," PROBLEM "}}");
+    text(openapi, ",");
+    text(openapi, refusal_of(route->pattern));
+    text(openapi, "}}");
 }
 
 static bool is_first_of_its_path(size_t row)
@@ -415,6 +430,36 @@ void sp_openapi_add_pool(struct sp_openapi *openapi,
     "\"" id "\":{\"name\":\"" name "\",\"in\":\"header\",\"schema\":" schema \
     ",\"description\":\"" description "\"}"
 
+#define RESPONSE(id, content) \
+    "\"" id "\":{\"description\":\"It failed.\",\"content\":{" content "}}"
+#define CONTENT(type, schema) \
+    "\"" type "\":{\"schema\":{\"$ref\":\"#/components/schemas/" schema "\"}}"
+#define PROBLEM_CONTENT CONTENT("application/problem+json", "Problem")
+#define JSON(schema)    CONTENT("application/json", schema)
+
+#define TEXT    "{\"type\":\"string\"}"
+#define INTEGER "{\"type\":\"integer\"}"
+#define PROBLEM_SCHEMA                                                             \
+    "\"Problem\":{\"type\":\"object\",\"properties\":{\"type\":" TEXT              \
+    ",\"title\":" TEXT ",\"status\":" INTEGER ",\"detail\":" TEXT                  \
+    ",\"error\":{\"type\":\"object\",\"properties\":{\"name\":" TEXT               \
+    ",\"number\":" INTEGER ",\"retryable\":" BOOLEAN                               \
+    "},\"required\":[\"name\",\"number\",\"retryable\"]}},\"required\":[\"type\"," \
+    "\"title\",\"status\",\"detail\"]}"
+#define INFERENCE_ERROR_SCHEMA                                                \
+    "\"InferenceError\":{\"type\":\"object\",\"properties\":{\"error\":" TEXT \
+    "},\"required\":[\"error\"]}"
+#define MCP_ERROR_SCHEMA                                                            \
+    "\"McpError\":{\"type\":\"object\",\"properties\":{\"jsonrpc\":{\"const\":\"2." \
+    "0\"},"                                                                         \
+    "\"error\":{\"type\":\"object\",\"properties\":{\"code\":" INTEGER              \
+    ",\"message\":" TEXT                                                            \
+    "},\"required\":[\"code\",\"message\"]}},\"required\":[\"jsonrpc\",\"error\"]}"
+#define EVENT_SCHEMA                                                              \
+    "\"Event\":{\"type\":\"object\",\"properties\":{\"event\":" TEXT              \
+    ",\"data\":{\"type\":\"string\",\"contentMediaType\":\"application/json\"}}," \
+    "\"required\":[\"data\"]}"
+
 snakepit_err sp_openapi_end(struct sp_openapi *openapi)
 {
     text(
@@ -443,17 +488,12 @@ snakepit_err sp_openapi_end(struct sp_openapi *openapi)
                                                                                                                                                                                                   "Snakepit-Call-Id",
                                                                                                                                                                                                   "{\"type\":\"string\",\"pattern\":\"^(?=.*[^0-9])[A-Za-z0-9._-]{1,64}$\"}",
                                                                                                                                                                                                   "A name by which the call can be cancelled."));
-    text(
-        openapi,
-        "},\"responses\":{\"Problem\":{\"description\":\"It failed.\",\"content\":{"
-        "\"application/problem+json\":{\"schema\":{\"$ref\":"
-        "\"#/components/schemas/Problem\"}}}}},\"schemas\":{\"Problem\":{\"type\":"
-        "\"object\",\"properties\":{\"type\":{\"type\":\"string\"},\"title\":{\"type\":"
-        "\"string\"},\"status\":{\"type\":\"integer\"},\"detail\":{\"type\":\"string\"}"
-        ",\"error\":{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"}"
-        ",\"number\":{\"type\":\"integer\"},\"retryable\":{\"type\":\"boolean\"}},"
-        "\"required\":[\"name\",\"number\",\"retryable\"]}},\"required\":[\"type\","
-        "\"title\",\"status\",\"detail\"]}}");
+    text(openapi, "},\"responses\":{");
+    text(openapi, RESPONSE("Problem", PROBLEM_CONTENT) ",");
+    text(openapi, RESPONSE("InferenceError", JSON("InferenceError")) ",");
+    text(openapi, RESPONSE("McpError", JSON("McpError") "," PROBLEM_CONTENT));
+    text(openapi, "},\"schemas\":{" PROBLEM_SCHEMA "," INFERENCE_ERROR_SCHEMA ",");
+    text(openapi, MCP_ERROR_SCHEMA "," EVENT_SCHEMA "}");
     text(openapi,
          openapi->tokens == SP_OPENAPI_NO_TOKENS
              ? "}}"

@@ -147,6 +147,42 @@ static void every_row_is_there(void **state)
     (void)AT("components", "parameters", "CallId", "schema", "pattern");
 }
 
+// Each protocol refuses in a form of its own, and all that are named are described.
+static void a_refusal_has_the_form_of_its_protocol(void **state)
+{
+    static const struct {
+        const char *path, *method, *refusal;
+    } rows[] = {
+        {"/v1/pools/{pool}", "get", "#/components/responses/Problem"},
+        {"/v1/pools/p/tools/a", "post", "#/components/responses/Problem"},
+        {"/v2", "get", "#/components/responses/InferenceError"},
+        {"/v2/models/{model}/infer", "post", "#/components/responses/InferenceError"},
+        {"/mcp", "post", "#/components/responses/McpError"},
+    };
+    (void)state;
+    assert_int_equal(make("p", "{\"tools\":[{\"name\":\"a\"}]}"), SNAKEPIT_OK);
+    assert_is_json();
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        snakepit_value value;
+        snakepit_reader reader =
+            AT("paths", rows[i].path, rows[i].method, "responses", "default", "$ref");
+        assert_int_equal(snakepit_reader_next(&reader, &value), SNAKEPIT_OK);
+        assert_int_equal(value.as.text.size, strlen(rows[i].refusal));
+        assert_memory_equal(
+            value.as.text.data, rows[i].refusal, strlen(rows[i].refusal));
+    }
+    (void)AT(
+        "components", "responses", "Problem", "content", "application/problem+json");
+    (void)AT(
+        "components", "responses", "InferenceError", "content", "application/json");
+    (void)AT("components", "responses", "McpError", "content", "application/json");
+    (void)AT(
+        "components", "responses", "McpError", "content", "application/problem+json");
+    (void)AT("components", "schemas", "InferenceError", "properties", "error");
+    (void)AT("components", "schemas", "McpError", "properties", "error");
+    (void)AT("components", "schemas", "Event", "properties", "data");
+}
+
 static void what_a_worker_says_wrong_is_left_out(void **state)
 {
     (void)state;
@@ -234,6 +270,7 @@ int main(void)
         cmocka_unit_test_teardown(a_tool_is_a_path, forget),
         cmocka_unit_test_teardown(a_name_that_stands_twice_is_one_path, forget),
         cmocka_unit_test_teardown(every_row_is_there, forget),
+        cmocka_unit_test_teardown(a_refusal_has_the_form_of_its_protocol, forget),
         cmocka_unit_test_teardown(what_a_worker_says_wrong_is_left_out, forget),
         cmocka_unit_test_teardown(what_needs_a_token_says_so, forget),
         cmocka_unit_test_teardown(without_memory_it_is_not_whole, forget),
