@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What it costs a warm call to belong to a trace that nobody records: windows of calls
-// without a traceparent and with one, in turn, so that both see the same machine.
+// What it costs a warm call to belong to a trace that nobody records, which comes as
+// bytes or as a text: windows of calls without it and with it, in turn, so that both
+// see the same machine.
 #include "bench.h"
 
 #include <stdlib.h>
@@ -9,11 +10,34 @@
 #define WINDOW  500u // calls
 #define PAIRS   20000u
 
+static const char text[] = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
+static const snakepit_trace_context bytes = {
+    .trace_id = {0x0a,
+                 0xf7,
+                 0x65,
+                 0x19,
+                 0x16,
+                 0xcd,
+                 0x43,
+                 0xdd,
+                 0x84,
+                 0x48,
+                 0xeb,
+                 0x21,
+                 0x1c,
+                 0x80,
+                 0x31,
+                 0x9c},
+    .span_id = {0xb7, 0xad, 0x6b, 0x71, 0x69, 0x20, 0x33, 0x31},
+};
+
+enum given { NOTHING, BYTES, TEXT };
+
 // Nanoseconds of a call, the mean of one window.
-static double
-window(struct product_caller *caller, const char *traceparent, uint32_t *x)
+static double window(struct product_caller *caller, enum given given, uint32_t *x)
 {
-    caller->options.traceparent = traceparent;
+    caller->options.traceparent = given == TEXT ? text : NULL;
+    caller->options.trace = given == BYTES ? &bytes : NULL;
     const uint64_t start = sp_clock_now();
     for (uint32_t i = 0; i < WINDOW; i++) {
         product_call(caller, "noop", (*x)++);
@@ -34,35 +58,47 @@ static double median(double *values, size_t count)
     return values[count / 2];
 }
 
+struct pairs {
+    double more[PAIRS];
+    size_t count;
+};
+
+// Each is the first of every other pair.
+static void measure_pair(struct pairs *pairs,
+                         struct product_caller *caller,
+                         enum given given,
+                         uint32_t *x)
+{
+    const bool with_first = pairs->count % 2 != 0;
+    const double early = window(caller, with_first ? given : NOTHING, x);
+    const double late = window(caller, with_first ? NOTHING : given, x);
+    pairs->more[pairs->count++] = with_first ? early - late : late - early;
+}
+
 static void trace_product(struct bench *bench, double figures[BENCH_FIGURES])
 {
-    static const char passed_on[] =
-        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
-    static double more[PAIRS];
-    static double without[PAIRS];
+    static struct pairs as_bytes;
+    static struct pairs as_text;
     struct product_caller caller;
     uint32_t x = BENCH_FIRST_X;
-    size_t pairs = 0;
     product_caller_init(&caller, &bench->product, 0);
     for (uint32_t i = 0; i < WARM_UP; i++) {
         product_call(&caller, "noop", x++);
     }
+    as_bytes.count = 0;
+    as_text.count = 0;
     const uint64_t end = sp_clock_now() + bench_duration(bench);
-    while (pairs < PAIRS && sp_clock_now() < end) {
-        // Each is the first of every other pair.
-        const double early = window(&caller, pairs % 2 == 0 ? NULL : passed_on, &x);
-        const double late = window(&caller, pairs % 2 == 0 ? passed_on : NULL, &x);
-        without[pairs] = pairs % 2 == 0 ? early : late;
-        more[pairs] = pairs % 2 == 0 ? late - early : early - late;
-        pairs++;
+    while (as_text.count < PAIRS && sp_clock_now() < end) {
+        measure_pair(&as_bytes, &caller, BYTES, &x);
+        measure_pair(&as_text, &caller, TEXT, &x);
     }
-    figures[0] = median(more, pairs);
-    figures[1] = median(without, pairs);
+    figures[0] = median(as_bytes.more, as_bytes.count);
+    figures[1] = median(as_text.more, as_text.count);
     product_caller_fini(&caller);
 }
 
 const struct bench_case bench_case_trace = {
-    .rows = {"traceparent_cost", "traceparent_without"},
+    .rows = {"trace_cost", "traceparent_cost"},
     .unit = "ns",
     .executors = {1},
     .product = trace_product,

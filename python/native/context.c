@@ -80,11 +80,12 @@ static int renew(const struct sp_runtime *runtime)
 static bool is_traced(struct sp_executor *executor)
 {
     const struct sp_runtime *runtime = executor->runtime;
-    PyObject *modules = PyImport_GetModuleDict();
-    const Py_ssize_t count = PyDict_GET_SIZE(modules);
+    if (runtime->tracer == NULL) {
+        return false;
+    }
+    const Py_ssize_t count = PyDict_GET_SIZE(runtime->loaded);
     if (count != executor->modules) {
-        const int found =
-            runtime->tracer == NULL ? 0 : PyDict_Contains(modules, runtime->tracing);
+        const int found = PyDict_Contains(runtime->loaded, runtime->tracing);
         if (found < 0) {
             PyErr_Clear();
         }

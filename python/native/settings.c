@@ -171,6 +171,7 @@ static PyObject *set_tracer(PyObject *module, PyObject *arguments)
         !PyArg_ParseTuple(arguments, "UO:set_tracer", &name, &function)) {
         return NULL;
     }
+    runtime->loaded = PyImport_GetModuleDict();
     Py_XDECREF(keep(&runtime->tracing, name));
     return keep(&runtime->tracer, function);
 }

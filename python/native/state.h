@@ -146,6 +146,7 @@ struct sp_runtime {
     PyObject *renewal;       // as tools; called at the beginning of each call's context
     PyObject *tracer;        // as tools; the same for each call that belongs to a trace
     PyObject *tracing;       // as tools; the name of the module that wants this
+    PyObject *loaded;        // with it; all modules, the interpreter's
 
     pthread_mutex_t events_lock;
     struct sp_events_writer events; // guarded by events_lock

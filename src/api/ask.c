@@ -188,8 +188,10 @@ void sp_api_ask_set_trace(struct sp_api_ask *ask,
                           const struct sp_trace_context *trace,
                           struct sp_slice state)
 {
-    sp_traceparent_write(trace, (uint8_t *)ask->traceparent);
-    ask->options.traceparent = ask->traceparent;
+    memcpy(ask->trace.trace_id, trace->trace, sizeof trace->trace);
+    memcpy(ask->trace.span_id, trace->span, sizeof trace->span);
+    ask->trace.flags = trace->flags;
+    ask->options.trace = &ask->trace;
     ask->options.tracestate = NULL;
     if (sp_tracestate_is_sound(state)) {
         memcpy(ask->tracestate, state.data, state.size);

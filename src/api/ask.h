@@ -21,7 +21,7 @@ struct sp_api_ask {
     bool names_session;   // the body does, in `named`: sp_api_ask_take_session()
     char named[SP_PARAM_SIZE];
     char session[SP_PARAM_SIZE];
-    char traceparent[SP_TRACEPARENT_SIZE + 1];
+    snakepit_trace_context trace;
     char tracestate[SP_TRACESTATE_MAX + 1];
     snakepit_message why;
 };

@@ -18,7 +18,7 @@ struct asked {
     struct sp_slot_request request;
     char tool[SP_TOOL_NAME_MAX + 1];
     char session[SP_SESSION_MAX + 1];
-    char parent[SP_TRACEPARENT_SIZE + 1];
+    snakepit_trace_context trace;
     char state[SP_TRACESTATE_MAX + 1];
     snakepit_call_options options;
     snakepit_message why;
@@ -91,27 +91,24 @@ static bool copy_text(const uint8_t *from, size_t size, char *text)
     return memchr(text, '\0', size) == NULL;
 }
 
-// The context of its trace lies at the end of its block. One that makes no sense is
-// malformed as a text too.
+// The context of its trace lies at the end of its block. The pit refuses one that makes
+// no sense.
 static bool copy_trace(const struct sp_local_circuit *circuit, struct asked *asked)
 {
     const struct sp_slot_request *request = &asked->request;
-    struct sp_trace_context context;
     const size_t size = request->trace_size;
-    asked->parent[0] = '\0';
     asked->state[0] = '\0';
     if (size == 0) {
         return true;
     }
-    if (size < sizeof context || size > SP_TRACE_MAX ||
+    if (size < sizeof asked->trace || size > SP_TRACE_MAX ||
         !lies_within(circuit, request->name, SP_PARCEL_BLOCK)) {
         return false;
     }
     const uint8_t *at = circuit->requests.base + request->name + SP_PARCEL_BLOCK - size;
-    memcpy(&context, at, sizeof context);
-    sp_traceparent_write(&context, (uint8_t *)asked->parent);
-    asked->parent[SP_TRACEPARENT_SIZE] = '\0';
-    return copy_text(at + sizeof context, size - sizeof context, asked->state);
+    memcpy(&asked->trace, at, sizeof asked->trace);
+    return copy_text(
+        at + sizeof asked->trace, size - sizeof asked->trace, asked->state);
 }
 
 static bool copy_texts(const struct sp_local_circuit *circuit, struct asked *asked)
@@ -168,7 +165,7 @@ static bool read_request(const struct sp_local_circuit *circuit, struct asked *a
         .queue = sp_serve_loop_queue(circuit->loop->serve),
         .priority = request->priority,
         .idempotent = request->idempotent != 0,
-        .traceparent = asked->parent,
+        .trace = request->trace_size > 0 ? &asked->trace : NULL,
         .tracestate = asked->state,
     };
     asked->why.text[0] = '\0';
@@ -317,7 +314,9 @@ static bool submit_later(struct sp_local_call *call,
     beside->call = call;
     beside->asked = *asked;
     beside->asked.options.session_id = beside->asked.session;
-    beside->asked.options.traceparent = beside->asked.parent;
+    if (asked->options.trace != NULL) {
+        beside->asked.options.trace = &beside->asked.trace;
+    }
     beside->asked.options.tracestate = beside->asked.state;
     beside->asked.options.why = &beside->asked.why;
     beside->args = writer;

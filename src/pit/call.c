@@ -144,6 +144,44 @@ static struct sp_slice slice_of(const char *text)
     return text == NULL ? (struct sp_slice){0} : sp_slice_of_text(text);
 }
 
+static snakepit_err read_traceparent(struct sp_slice parent,
+                                     struct sp_trace_context *context,
+                                     snakepit_message *why)
+{
+    if (sp_traceparent_read(parent, context)) {
+        return SNAKEPIT_OK;
+    }
+    return sp_refuse(why,
+                     SNAKEPIT_INVALID_ARGUMENT,
+                     "the call's traceparent is malformed; W3C Trace Context has it "
+                     "as \"00-\", 32 digits of the trace, \"-\", 16 of the span, "
+                     "and \"-01\", all in lower case");
+}
+
+// The same as bytes. `parent` is the text, which is not to be there as well.
+static snakepit_err copy_context(const snakepit_trace_context *given,
+                                 struct sp_slice parent,
+                                 struct sp_trace_context *context,
+                                 snakepit_message *why)
+{
+    if (parent.size > 0) {
+        return sp_refuse(why,
+                         SNAKEPIT_INVALID_ARGUMENT,
+                         "the call has a traceparent and a trace; leave one of them "
+                         "NULL");
+    }
+    *context = (struct sp_trace_context){.flags = given->flags & SP_TRACE_FLAGS};
+    memcpy(context->trace, given->trace_id, sizeof context->trace);
+    memcpy(context->span, given->span_id, sizeof context->span);
+    if (sp_trace_is_sound(context)) {
+        return SNAKEPIT_OK;
+    }
+    return sp_refuse(why,
+                     SNAKEPIT_INVALID_ARGUMENT,
+                     "the call's trace has a trace_id or a span_id that is zero; "
+                     "leave `trace` NULL where there is none");
+}
+
 // The trace that the call belongs to, in `request` or where the host's tool has it that
 // makes the call.
 static snakepit_err read_trace(const snakepit_call_options *options,
@@ -153,17 +191,16 @@ static snakepit_err read_trace(const snakepit_call_options *options,
     struct sp_request_text *text = &request->order.text;
     const struct sp_slice parent =
         slice_of(options == NULL ? NULL : options->traceparent);
-    if (parent.size == 0) {
+    const snakepit_trace_context *given = options == NULL ? NULL : options->trace;
+    if (parent.size == 0 && given == NULL) {
         text->trace = sp_question_trace(&text->tracestate);
         return SNAKEPIT_OK;
     }
-    if (!sp_traceparent_read(parent, &request->trace)) {
-        return sp_refuse(
-            why,
-            SNAKEPIT_INVALID_ARGUMENT,
-            "the call's traceparent is malformed; W3C Trace Context has it "
-            "as \"00-\", 32 digits of the trace, \"-\", 16 of the span, "
-            "and \"-01\", all in lower case");
+    const snakepit_err err = given == NULL
+                                 ? read_traceparent(parent, &request->trace, why)
+                                 : copy_context(given, parent, &request->trace, why);
+    if (err != SNAKEPIT_OK) {
+        return err;
     }
     text->trace = &request->trace;
     text->tracestate = slice_of(options->tracestate);

@@ -34,6 +34,13 @@ static inline bool sp_trace_is_one(const struct sp_trace_context *context)
     memcpy(&span, context->span, sizeof span);
     return span != 0;
 }
+// Whether a context that somebody else has made can be one.
+static inline bool sp_trace_is_sound(const struct sp_trace_context *context)
+{
+    uint64_t trace[2];
+    memcpy(trace, context->trace, sizeof trace);
+    return (trace[0] | trace[1]) != 0 && sp_trace_is_one(context);
+}
 static inline bool sp_trace_is_sampled(const struct sp_trace_context *context)
 {
     return (context->flags & SP_TRACE_SAMPLED) != 0;

@@ -7,6 +7,7 @@ import pathlib
 from collections.abc import Iterator
 
 import pytest
+from support import library as raw
 from support import pool
 from support.apart import apart
 from support.grpcs import Peer, needs_grpc, stubs
@@ -17,6 +18,9 @@ from support.served import Client, config, end, serve
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SPAN = "b7ad6b7169203331"
 PARENT = f"00-{TRACE}-{SPAN}-00"
+CONTEXT = raw.TraceContext(
+    tuple(bytes.fromhex(TRACE)), tuple(bytes.fromhex(SPAN)), flags=0xFC
+)
 STATE = "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"
 NONE = ["", "", ""]
 GIVEN = [PARENT, STATE, PARENT]
@@ -49,6 +53,14 @@ def test_a_tool_sees_the_trace_of_its_call_and_of_no_other(traced):
         assert list(stream) == [NONE, NONE]
 
 
+def test_a_program_may_have_it_as_bytes(traced):
+    assert traced.call("where", trace=(CONTEXT, STATE)) == GIVEN
+    assert traced.call("where", trace=(CONTEXT,)) == [PARENT, "", PARENT]
+    assert traced.submit("where", trace=(CONTEXT, STATE)).wait().value == GIVEN
+    with traced.stream("where_streamed", trace=(CONTEXT, STATE)) as stream:
+        assert list(stream) == [GIVEN, GIVEN]
+
+
 def test_it_is_beside_long_names_and_large_arguments(traced):
     session = "s" * 255
     long = "a=" + "b" * 510
@@ -67,6 +79,9 @@ def test_it_is_beside_long_names_and_large_arguments(traced):
         ((f"00-{'0' * 32}-{SPAN}-00",), "the call's traceparent is malformed"),
         ((PARENT, "a" * 513), "the call's tracestate has more than 512"),
         ((PARENT, "a=\n"), "the call's tracestate"),
+        ((CONTEXT, PARENT, STATE), "a traceparent and a trace; leave one"),
+        ((raw.TraceContext(CONTEXT.trace_id),), "a span_id that is zero"),
+        ((raw.TraceContext(span_id=CONTEXT.span_id),), "a trace_id or"),
     ],
 )
 def test_a_program_that_gives_a_malformed_one_is_told(traced, trace, what):

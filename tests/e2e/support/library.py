@@ -204,6 +204,14 @@ class ConnectOptions(Structure):
     ]
 
 
+class TraceContext(Structure):
+    _fields_ = [
+        ("trace_id", c_uint8 * 16),
+        ("span_id", c_uint8 * 8),
+        ("flags", c_uint8),
+    ]
+
+
 class CallOptions(Structure):
     _fields_ = [
         ("size", c_size_t),
@@ -219,6 +227,7 @@ class CallOptions(Structure):
         ("begun_ns", c_uint64),
         ("traceparent", c_char_p),
         ("tracestate", c_char_p),
+        ("trace", POINTER(TraceContext)),
     ]
 
 

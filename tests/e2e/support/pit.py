@@ -179,10 +179,13 @@ def call_options(
     session: str | None,
     idempotent: bool = False,
     priority: int = 0,
-    trace: tuple[str, ...] = (),
+    trace: tuple[str | raw.TraceContext, ...] = (),
 ) -> raw.CallOptions:
-    """`trace`: a traceparent, and a tracestate or not."""
-    context = [part.encode() for part in trace]
+    """`trace`: a traceparent, or its bytes, and a tracestate or not."""
+    context = next((part for part in trace if isinstance(part, raw.TraceContext)), None)
+    texts = [part.encode() for part in trace if isinstance(part, str)]
+    if context is not None and len(texts) < 2:
+        texts.insert(0, b"")
     return raw.CallOptions(
         size=ctypes.sizeof(raw.CallOptions),
         pool=pool.encode() if pool is not None else None,
@@ -190,8 +193,9 @@ def call_options(
         session_id=session.encode() if session is not None else None,
         idempotent=idempotent,
         priority=priority,
-        traceparent=context[0] if context else None,
-        tracestate=context[1] if len(context) > 1 else None,
+        traceparent=texts[0] if texts else None,
+        tracestate=texts[1] if len(texts) > 1 else None,
+        trace=ctypes.pointer(context) if context is not None else None,
     )
 
 
@@ -587,7 +591,7 @@ class Pit:
         timeout_ms: int = 0,
         session: str | None = None,
         idempotent: bool = False,
-        trace: tuple[str, ...] = (),
+        trace: tuple[str | raw.TraceContext, ...] = (),
     ) -> Answer:
         """Calls with MessagePack; free the answer."""
         options = call_options(pool, timeout_ms, session, idempotent, trace=trace)
@@ -649,7 +653,7 @@ class Pit:
         queue: Queue | None = None,
         idempotent: bool = False,
         priority: int = 0,
-        trace: tuple[str, ...] = (),
+        trace: tuple[str | raw.TraceContext, ...] = (),
     ) -> Submitted:
         """Hands a call over; raises Refused where that fails."""
         made = Submitted()
@@ -707,7 +711,7 @@ class Pit:
         session: str | None = None,
         queue: Queue | None = None,
         ready: Callable[[], None] | None = None,
-        trace: tuple[str, ...] = (),
+        trace: tuple[str | raw.TraceContext, ...] = (),
     ) -> Stream:
         """Opens a stream; close it. With `ready` it reports."""
         options = call_options(pool, timeout_ms, session, trace=trace)
