@@ -39,17 +39,20 @@
 static const int deadly[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 #define DEADLY (sizeof deadly / sizeof deadly[0])
 
-// Constant once the handlers are installed, but for what is atomic.
+// Constant once the handlers are installed, but for what is atomic, and for `before`,
+// which is written while ours is not in front.
 static struct {
     struct sp_runtime *runtime;
     pid_t process;
     struct sigaction before[DEADLY];
     _Atomic pid_t passing;   // the thread that is in a handler before ours, or 0
+    _Atomic int passed;      // the signal that it was called for
     _Atomic uintptr_t frame; // of our handler in that thread
     // Of faults that somebody's handler has come back from, one after another.
     _Atomic uintptr_t repeated; // the address
     _Atomic uint32_t rounds;
     _Atomic uint64_t since;       // of the first, CLOCK_MONOTONIC ns
+    bool imported;                // faulthandler, if there is one
     void (*dump)(int);            // NULL: there is no faulthandler
     struct stat segment;          // what the descriptor stands for
     int prepared;                 // by the template: its number; else 0 or less
@@ -129,15 +132,6 @@ static bool take_handler(int fd)
     Py_XDECREF(done);
     Py_DECREF(module);
     return done == NULL;
-}
-
-void sp_crash_import(void)
-{
-    PyObject *module = PyImport_ImportModule(FAULTHANDLER);
-    if (module == NULL) {
-        PyErr_Clear();
-    }
-    Py_XDECREF(module);
 }
 
 // ---- Stacks for handlers --------------------------------------------------------
@@ -285,6 +279,7 @@ static bool pass_on(int number, siginfo_t *info, void *context, uintptr_t frame)
     }
     mark_thread();
     atomic_store(&watch.frame, frame);
+    atomic_store(&watch.passed, number);
     atomic_store(&watch.passing, gettid());
     if ((before->sa_flags & SA_SIGINFO) != 0) {
         before->sa_sigaction(number, info, context);
@@ -295,23 +290,36 @@ static bool pass_on(int number, siginfo_t *info, void *context, uintptr_t frame)
     return true;
 }
 
-// faulthandler itself has failed: the process ends by the signal that it was to end by.
-static void end_by_the_first(int second)
+static void end_by(int number)
 {
-    uint32_t of = atomic_load(&watch.written_for);
-    int number = of == SP_STACK_OF_START ? second : (int)of;
     (void)signal(number, SIG_DFL);
     (void)raise(number);
 }
 
-// Whether there is no remedy for the fault.
+// faulthandler itself has failed, for us or in a handler before ours: the process ends
+// by the signal that it was to end by, which is also what its stack was left for.
+static void end_by_the_first(int second,
+                             const siginfo_t *info,
+                             const void *context,
+                             uintptr_t frame)
+{
+    const uint32_t of = atomic_load(&watch.written_for);
+    if (atomic_load(&watch.writing) == gettid()) {
+        end_by(of == SP_STACK_OF_START ? second : (int)of);
+    } else if (info->si_code > 0 && is_nested(frame, context)) {
+        end_by(atomic_load(&watch.passed));
+    }
+}
+
+// Whether there is no remedy for the fault. The first one is what is told.
 static bool
 leave_word(int number, const siginfo_t *info, const void *context, uintptr_t frame)
 {
-    bool hopeless = number == SIGSEGV && note(address_of(info, context));
-    if (!is_nested(frame, context)) {
-        write_stack((uint32_t)number);
+    if (is_nested(frame, context)) {
+        return false;
     }
+    bool hopeless = number == SIGSEGV && note(address_of(info, context));
+    write_stack((uint32_t)number);
     return hopeless;
 }
 
@@ -340,10 +348,10 @@ static void on_fault(int number, siginfo_t *info, void *context)
 {
     int saved = errno;
     bool ours = getpid() == watch.process;
-    if (ours && atomic_load(&watch.writing) == gettid()) {
-        end_by_the_first(number);
-    }
     uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
+    if (ours) {
+        end_by_the_first(number, info, context, frame);
+    }
     bool hopeless = ours && leave_word(number, info, context, frame);
     if (!pass_on(number, info, context, frame) || hopeless || goes_round(info)) {
         (void)signal(number, SIG_DFL);
@@ -373,20 +381,6 @@ static int stand_in_front(size_t i)
     return sigaction(deadly[i], &action, NULL) == 0 ? 0 : errno;
 }
 
-// faulthandler gives the main thread a stack for handlers, a small one.
-static void prepare_stack(int fd)
-{
-    stack_t before;
-    bool has_none =
-        sigaltstack(NULL, &before) == 0 && (before.ss_flags & SS_DISABLE) != 0;
-    if (take_handler(fd)) {
-        PyErr_Clear();
-    }
-    if (has_none) {
-        (void)give_stack();
-    }
-}
-
 static int stand_in_front_of_all(void)
 {
     int rc = 0;
@@ -394,6 +388,61 @@ static int stand_in_front_of_all(void)
         rc = stand_in_front(i);
     }
     return rc;
+}
+
+// What adapters call as faulthandler.enable(): its handlers would be in front of ours.
+static PyObject *enable(PyObject *its_own, PyObject *arguments, PyObject *options)
+{
+    PyObject *done = PyObject_Call(its_own, arguments, options);
+    if (done != NULL && (watch.runtime != NULL || watch.prepared > 0)) {
+        (void)stand_in_front_of_all();
+    }
+    return done;
+}
+
+// True: an exception is set.
+static bool replace_enable(PyObject *module)
+{
+    static PyMethodDef method = {"enable",
+                                 (PyCFunction)(void (*)(void))enable,
+                                 METH_VARARGS | METH_KEYWORDS,
+                                 "As faulthandler has it, behind Snakepit's handlers."};
+    PyObject *its_own = PyObject_GetAttrString(module, "enable");
+    PyObject *name = its_own == NULL ? NULL : PyUnicode_FromString(FAULTHANDLER);
+    PyObject *ours = name == NULL ? NULL : PyCFunction_NewEx(&method, its_own, name);
+    bool failed = ours == NULL || PyObject_SetAttrString(module, "enable", ours) != 0;
+    Py_XDECREF(ours);
+    Py_XDECREF(name);
+    Py_XDECREF(its_own);
+    return failed;
+}
+
+void sp_crash_import(void)
+{
+    if (watch.imported) {
+        return;
+    }
+    watch.imported = true;
+    PyObject *module = PyImport_ImportModule(FAULTHANDLER);
+    if (module == NULL || replace_enable(module)) {
+        PyErr_Clear();
+    }
+    Py_XDECREF(module);
+}
+
+// faulthandler gives the main thread a stack for handlers, a small one.
+static void prepare_stack(int fd)
+{
+    stack_t before;
+    bool has_none =
+        sigaltstack(NULL, &before) == 0 && (before.ss_flags & SS_DISABLE) != 0;
+    sp_crash_import();
+    if (take_handler(fd)) {
+        PyErr_Clear();
+    }
+    if (has_none) {
+        (void)give_stack();
+    }
 }
 
 // A worker keeps its segment open under the same number. Until it says which process is

@@ -12,7 +12,9 @@
 
 struct sp_runtime;
 
-// Imports what the rest needs. In a template, too: it saves each fork the time.
+// Imports what the rest needs, before the adapter may: from then on
+// faulthandler.enable() leaves our handlers in front. In a template, too: it saves each
+// fork the time.
 void sp_crash_import(void);
 // Does in a template, once its adapter was imported, what can be done for all that it
 // will fork: each is only watched from its sp_crash_watch() on.

@@ -112,6 +112,18 @@ def test_faulthandler_and_descriptors_are_the_adapter_s_own(
     assert own.read_bytes() == b""
 
 
+@pytest.mark.parametrize("tool", ["fault_where_dumps_fail", "abort_where_dumps_fail"])
+def test_a_dump_of_faulthandler_that_fails_loses_nothing(open_pit, profile, tool):
+    """Where the adapter has it dump all threads. The signal is the first one's."""
+    number = signal.SIGSEGV if tool.startswith("fault") else signal.SIGABRT
+    pit = open_pit(crashing(profile))
+    fault = crash(pit, tool)
+    assert f"in {tool}" in fault.crash_stack, fault
+    assert number.name in fault.cause
+    assert "Fatal Python error" in fault.last_output
+    assert f"in {tool}" not in fault.last_output  # its dump did fail
+
+
 @pytest.mark.errors_logged("pool.failed")
 def test_a_start_that_crashes_says_in_what(open_pit, profile):
     options = {"adapter_config": {"crashes": True}, "restart_limit": 1}

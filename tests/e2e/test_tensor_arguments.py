@@ -63,8 +63,9 @@ def test_it_is_told_where_faulthandler_is_at_work_too(open_pit, kind, options, t
     pit = open_pit(careless(kind, **options))
     fault = pit.fails(tool, {"array": ARRAY})
     assert fault.cause in (WROTE, NOT_SAID)
+    # Not more: without a GIL its dump of all threads may fail.
     assert "Segmentation fault" in fault.last_output
-    assert "write_to" in fault.last_output
+    assert "write_to" in fault.crash_stack
     pit.await_replacement()
 
 

@@ -7,6 +7,7 @@ import ctypes
 import faulthandler
 import os
 import signal
+import sys
 import threading
 import time
 
@@ -15,6 +16,23 @@ from snakepit_bridge import ThreadSafeAdapter, tool
 
 def read_nothing():
     ctypes.string_at(8)
+
+
+def spoil_a_frame():
+    """A thread stands in code whose file name is not one: whoever dumps its frames
+    fails there, as faulthandler does where the thread goes on meanwhile.
+    """
+    gate, never = threading.Event(), threading.Event()
+
+    # One line, since whoever counts lines looks at the name as well.
+    def stand():
+        gate.set() or never.wait()
+
+    threading.Thread(target=stand, daemon=True).start()
+    gate.wait()
+    code = stand.__code__
+    words = (ctypes.c_void_p * (sys.getsizeof(code) // 8)).from_address(id(code))
+    words[list(words).index(id(code.co_filename))] = 8
 
 
 class Crashes(ThreadSafeAdapter):
@@ -97,8 +115,20 @@ class Crashes(ThreadSafeAdapter):
 
     @tool
     def enable_and_fault(self):
+        faulthandler.enable(all_threads=False)  # as above
+        read_nothing()
+
+    @tool
+    def fault_where_dumps_fail(self):
+        spoil_a_frame()
         faulthandler.enable()
         read_nothing()
+
+    @tool
+    def abort_where_dumps_fail(self):
+        spoil_a_frame()
+        faulthandler.enable()
+        ctypes.CDLL(None).abort()
 
     @tool
     def close_all_and_fault(self, path):
