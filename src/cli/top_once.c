@@ -7,9 +7,23 @@
 #include "cli/top_table.h"
 #include "payload/writer.h"
 
-#define PAIRS 8u
+#define PAIRS      8u
+#define ENDED_MOST 20u // calls: those under way, which come first, stay in sight
 
 // ---- Tables -----------------------------------------------------------------------
+
+// How many rows are printed: all but calls that have ended long ago.
+static size_t rows_of(const struct sp_top_table *table)
+{
+    size_t ended = 0;
+    size_t rows = 0;
+    while (rows < table->count && ended < ENDED_MOST) {
+        const struct sp_top_line *line = sp_top_table_line(table, rows);
+        ended += table->view == SP_TOP_CALLS && !line->about.runs;
+        rows++;
+    }
+    return rows;
+}
 
 static snakepit_err
 print_view(struct sp_cli *cli, const struct sp_top_model *model, enum sp_top_view view)
@@ -27,7 +41,8 @@ print_view(struct sp_cli *cli, const struct sp_top_model *model, enum sp_top_vie
     for (size_t i = 0; i < printed.columns; i++) {
         sp_cli_cell(&printed, "%s", columns[i].title);
     }
-    for (size_t at = 0; at < table.count; at++) {
+    const size_t rows = rows_of(&table);
+    for (size_t at = 0; at < rows; at++) {
         const struct sp_top_line *line = sp_top_table_line(&table, at);
         for (size_t i = 0; i < printed.columns; i++) {
             const char *text = sp_top_cell_text(&table, &line->cells[i]);
@@ -35,6 +50,10 @@ print_view(struct sp_cli *cli, const struct sp_top_model *model, enum sp_top_vie
         }
     }
     sp_cli_print_table(cli, &printed);
+    if (rows < table.count) {
+        sp_cli_print(
+            cli, "%zu more have ended; --json tells all\n", table.count - rows);
+    }
     sp_top_table_fini(&table);
     return err != SNAKEPIT_OK ? err : printed.err;
 }
