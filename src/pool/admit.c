@@ -191,6 +191,7 @@ static snakepit_err enter(struct sp_pool *pool,
 {
     err = err == SNAKEPIT_OK ? admit(pool, call, after) : err;
     call->tool = tool_of(pool, call); // while its worker begins
+    sp_times_count(&pool->times);
     bool pending = sp_call_is_pending(call);
     if (err == SNAKEPIT_OK) {
         count_arguments(pool, call);

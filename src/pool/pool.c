@@ -212,6 +212,7 @@ void sp_pool_times(struct sp_pool *pool,
                    struct sp_histogram *run)
 {
     pthread_mutex_lock(&pool->lock);
+    sp_times_count(&pool->times);
     *line = pool->times.line;
     *run = pool->tools.other.run;
     for (uint32_t i = 0; i < pool->tools.count; i++) {
@@ -256,6 +257,7 @@ sp_pool_tools(struct sp_pool *pool, struct sp_tool_figures *rows, uint32_t room)
     const struct sp_tools *tools = &pool->tools;
     uint32_t count = 0;
     pthread_mutex_lock(&pool->lock);
+    sp_times_count(&pool->times);
     for (; count < tools->count && count + 1 < room; count++) {
         fill_tool(tools->all[count], &rows[count]);
     }

@@ -130,6 +130,7 @@ static uint32_t count_held(const struct sp_pool *pool)
 void sp_pool_figures(struct sp_pool *pool, struct sp_figures *figures)
 {
     pthread_mutex_lock(&pool->lock);
+    sp_times_count(&pool->times);
     figures->start = pool->times.start;
     figures->handover = pool->times.handover;
     figures->chunk = pool->times.chunk;

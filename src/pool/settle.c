@@ -24,7 +24,6 @@ static void learn(struct sp_pool *pool, const struct sp_call *call, uint64_t ran
     uint64_t most = LEARNED_US_MOST * sp_clock_ticks_per_us();
     uint64_t ran = ran_ticks < most ? ran_ticks : most;
     ran = ran > 0 ? ran : 1;
-    sp_times_add(&pool->times, &call->tool->run, ran_ticks);
     if (call->trace != NULL) {
         sp_exemplars_note(&pool->times.traced,
                           call->trace->call.trace,
@@ -39,11 +38,12 @@ static void count_answer(struct sp_pool *pool,
                          const struct sp_call *call,
                          const struct sp_port_answer *answer)
 {
-    sp_times_ran(&pool->times, call, answer);
+    const bool streamed = call->stream != NULL; // how long that takes is its reader's
+    sp_times_ran(&pool->times, call, answer, streamed ? NULL : &call->tool->run);
     if (call->err == SNAKEPIT_OK) {
         pool->traffic.results += answer->body_size;
     }
-    if (call->stream == NULL) { // how long one takes is its reader's doing
+    if (!streamed) {
         learn(pool, call, answer->ran_ticks);
     } else {
         pool->times.streamed_ns += sp_times_ns(&pool->times, answer->ran_ticks);

@@ -11,6 +11,14 @@
 #include "telemetry/exemplars.h"
 #include "telemetry/histogram.h"
 
+// A run that has ended and is not in the histograms yet.
+struct sp_times_run {
+    struct sp_histogram *tool; // NULL: there is none, or its call was a stream
+    uint64_t handed_at;        // in sp_clock_ticks(); 0: that is not known
+    uint64_t ticks;
+    uint32_t until; // as in the slot
+};
+
 struct sp_times {
     uint64_t tick;            // its length in 2^-24 ns
     uint64_t most;            // ticks that can be told in ns: some minutes
@@ -22,6 +30,7 @@ struct sp_times {
     struct sp_histogram chunk;    // until the first chunk of a stream is read
     struct sp_histogram start;    // until a worker is ready
     struct sp_exemplars traced;   // calls that have run
+    struct sp_times_run last;     // see sp_times_ran()
 };
 
 #define SP_TIMES_SHIFT 24u
@@ -79,18 +88,39 @@ static inline void sp_times_awaited(struct sp_call *call, uint64_t ticks)
     }
 }
 
-// It has run, and its worker says until when: by a clock of 32 bits, which starts over
-// after more than a minute. What makes no sense is no time at all.
-static inline void sp_times_ran(struct sp_times *times,
-                                const struct sp_call *call,
-                                const struct sp_port_answer *answer)
+// Counts the last run. Whoever reads the histograms of runs and of handovers calls this
+// first.
+static inline void sp_times_count(struct sp_times *times)
 {
+    const struct sp_times_run *last = &times->last;
+    // Its worker says until when it ran, by a clock of 32 bits, which starts over after
+    // more than a minute. What makes no sense is no time at all.
     const uint64_t range = (uint64_t)SP_UNTIL_TICKS << 32;
-    const uint64_t until = (uint64_t)answer->ran_until * SP_UNTIL_TICKS;
-    const uint64_t before = (until - call->handed_at - answer->ran_ticks) & (range - 1);
-    if (call->handed_at != 0) {
+    const uint64_t until = (uint64_t)last->until * SP_UNTIL_TICKS;
+    const uint64_t before = (until - last->handed_at - last->ticks) & (range - 1);
+    if (last->handed_at != 0) {
         sp_times_add(times, &times->handover, before < range / 2 ? before : 0);
     }
+    if (last->tool != NULL) {
+        sp_times_add(times, last->tool, last->ticks);
+    }
+    times->last = (struct sp_times_run){0};
+}
+
+// A call has run. It is counted later: while the next one runs there is time for that,
+// and now there is somebody who waits for his answer.
+static inline void sp_times_ran(struct sp_times *times,
+                                const struct sp_call *call,
+                                const struct sp_port_answer *answer,
+                                struct sp_histogram *tool)
+{
+    sp_times_count(times);
+    times->last = (struct sp_times_run){
+        .tool = tool,
+        .handed_at = call->handed_at,
+        .ticks = answer->ran_ticks,
+        .until = answer->ran_until,
+    };
 }
 
 #endif
