@@ -5,6 +5,7 @@
 #include "base/loop.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -251,6 +252,12 @@ void sp_loop_wake(struct sp_loop *loop)
     ssize_t written = write(loop->bell, &one, sizeof one);
     (void)written;
     errno = reason;
+}
+
+bool sp_loop_is_called(const struct sp_loop *loop)
+{
+    struct pollfd events = {.fd = loop->epoll, .events = POLLIN};
+    return poll(&events, 1, 0) > 0;
 }
 
 void sp_loop_before_waits(struct sp_loop *loop, sp_before_fn *before)

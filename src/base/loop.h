@@ -105,6 +105,8 @@ void sp_loop_run(struct sp_loop *loop);
 void sp_loop_stop(struct sp_loop *loop);
 // Any thread, also within a signal handler.
 void sp_loop_wake(struct sp_loop *loop);
+// On its thread: whether a descriptor has something to tell.
+bool sp_loop_is_called(const struct sp_loop *loop);
 // Has `before` called, with the user of the loop, each time before the loop waits.
 void sp_loop_before_waits(struct sp_loop *loop, sp_before_fn *before);
 

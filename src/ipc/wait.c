@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "ipc/futex.h"
+#include "ipc/spin.h"
 
 // Threads of this process that spin now. One core must stay free for whoever they wait
 // for.

@@ -111,9 +111,4 @@ enum sp_intake_result sp_wait_intake(const struct sp_intake *intake,
 void sp_intake_begin_search(const struct sp_intake *intake);
 void sp_intake_end_search(const struct sp_intake *intake);
 
-// Other loops that spin count among the spinners: begin is true if one more may spin;
-// then end.
-bool sp_spin_begin(void);
-void sp_spin_end(void);
-
 #endif

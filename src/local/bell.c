@@ -25,7 +25,7 @@ void sp_local_circuit_wake(struct sp_local_circuit *circuit)
     }
 }
 
-static bool has_come(const struct sp_local_circuit *circuit)
+bool sp_local_circuit_has_come(const struct sp_local_circuit *circuit)
 {
     uint32_t number;
     return !circuit->connection->told_leaving &&
@@ -41,7 +41,7 @@ bool sp_local_circuit_sleep(struct sp_local_circuit *circuit)
     circuit->announced = sp_bell_announce(bell, SLEEPERS);
     // [bell:sleep] the announcement before the look at the ring; pairs with [bell:put].
     atomic_thread_fence(memory_order_seq_cst);
-    if (has_come(circuit)) {
+    if (sp_local_circuit_has_come(circuit)) {
         sp_bell_withdraw(bell, circuit->announced);
         return false;
     }

@@ -135,6 +135,9 @@ struct sp_local_loop {
     struct sp_timer look_at_pools;
     struct sp_timer tell_news;
     uint32_t followers; // connections that are told news
+    // See linger.c.
+    uint64_t idle_since;   // ticks; 0: it has something to do
+    uint32_t short_pauses; // between calls, of late
 };
 
 // ---- connection.c -------------------------------------------------------------
@@ -286,12 +289,23 @@ sp_local_circuit_find(const struct sp_local_connection *connection, uint64_t num
 void sp_local_circuit_unlink(struct sp_local_circuit *circuit);
 void sp_local_circuit_unref(struct sp_local_circuit *circuit);
 
+// ---- linger.c -----------------------------------------------------------------
+
+// The loop is about to sleep: looks for the next call of who has called alone, where
+// that has paid off lately. Whether it has come.
+bool sp_local_linger(struct sp_local_loop *loop);
+// One has come.
+void sp_local_note_pause(struct sp_local_loop *loop);
+
 // ---- bell.c -------------------------------------------------------------------
 
 // It is looked at before the loop waits.
 void sp_local_circuit_wake(struct sp_local_circuit *circuit);
 // Has the client ring from now on. False: something has come meanwhile.
 bool sp_local_circuit_sleep(struct sp_local_circuit *circuit);
+
+// Whether there is something to take.
+bool sp_local_circuit_has_come(const struct sp_local_circuit *circuit);
 
 // Says that there is news of a slot.
 void sp_local_circuit_notify(struct sp_local_circuit *circuit,

@@ -71,6 +71,9 @@ static bool look(struct sp_serve_loop *serve)
             sp_local_circuit_hear(circuit);
         }
     }
+    if (came) {
+        sp_local_note_pause(loop);
+    }
     if (came && is_alone(loop)) {
         (void)sp_pit_linger(sp_serve_loop_queue(serve));
     }
@@ -82,6 +85,9 @@ static bool go_to_sleep(struct sp_serve_loop *serve)
     struct sp_local_loop *loop = serve->packets;
     bool came = false;
     struct sp_link *next;
+    if (sp_local_linger(loop)) {
+        return true;
+    }
     for (struct sp_link *link = loop->awake.next; link != &loop->awake; link = next) {
         struct sp_local_circuit *circuit =
             SP_ENTRY(link, struct sp_local_circuit, awake);

@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/descriptor.h"
 #include "base/system.h"
+#include "ipc/spin.h"
 #include "pit/pit.h"
 #include "pool/question.h"
 #include "pool/stream.h"

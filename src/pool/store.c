@@ -145,14 +145,14 @@ void sp_parcel_strip(struct sp_store *store, struct sp_parcel *parcel)
         sp_arena_free(&store->arena, parcel->body, parcel->body_size);
         parcel->body_is_range = false;
     }
-    for (uint32_t i = 0; i < parcel->share_count; i++) {
-        sp_share_unref(store, parcel->shares[i]);
-    }
     if (parcel->shares != NULL) {
+        for (uint32_t i = 0; i < parcel->share_count; i++) {
+            sp_share_unref(store, parcel->shares[i]);
+        }
         sp_free((void *)parcel->shares);
         parcel->shares = NULL;
+        parcel->share_count = 0;
     }
-    parcel->share_count = 0;
     if (parcel->reply != NULL) {
         sp_parcel_empty(store, parcel->reply);
     }

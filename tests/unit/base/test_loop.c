@@ -422,6 +422,18 @@ static void something_may_be_done_before_each_wait(void **state)
 
 // ---- Resources ----------------------------------------------------------------
 
+static void that_something_is_to_be_told_is_seen_without_telling_it(void **state)
+{
+    struct scene *scene = *state;
+    assert_false(sp_loop_is_called(&scene->loop));
+    sp_loop_wake(&scene->loop);
+    assert_true(sp_loop_is_called(&scene->loop));
+    assert_int_equal(scene->wakes, 0);
+    sp_loop_run(&scene->loop);
+    assert_int_equal(scene->wakes, 1);
+    assert_false(sp_loop_is_called(&scene->loop));
+}
+
 static void without_descriptors_there_is_no_loop(void **state)
 {
     struct scene *scene = *state;
@@ -495,6 +507,7 @@ int main(void)
         TEST(a_task_runs_after_the_callback_and_before_the_end),
         TEST(a_task_that_was_cancelled_does_not_run),
         TEST(something_may_be_done_before_each_wait),
+        TEST(that_something_is_to_be_told_is_seen_without_telling_it),
         TEST(without_descriptors_there_is_no_loop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "ipc/futex.h"
+#include "ipc/spin.h"
 
 #define AWAIT(condition)                                     \
     do {                                                     \
