@@ -2,6 +2,7 @@
 // Many calls at once over one executor: 32 in flight from one thread, and 32 threads
 // with one each.
 #include "bench.h"
+#include "noop_call.h"
 
 #include <pthread.h>
 
@@ -37,7 +38,7 @@ static void landed(void *user, snakepit_err err, snakepit_answer *answer)
 static void take_off(struct passenger *passenger)
 {
     struct product_caller *caller = passenger->flight->caller;
-    product_write_noop(caller->writer, passenger->x);
+    noop_write(caller->writer, passenger->x);
     snakepit_err err = snakepit_submit(
         caller->pit, "noop", caller->writer, &caller->options, landed, passenger, NULL);
     if (err != SNAKEPIT_OK) {

@@ -11,25 +11,7 @@
 #define PAIRS   20000u
 
 static const char text[] = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
-static const snakepit_trace_context bytes = {
-    .trace_id = {0x0a,
-                 0xf7,
-                 0x65,
-                 0x19,
-                 0x16,
-                 0xcd,
-                 0x43,
-                 0xdd,
-                 0x84,
-                 0x48,
-                 0xeb,
-                 0x21,
-                 0x1c,
-                 0x80,
-                 0x31,
-                 0x9c},
-    .span_id = {0xb7, 0xad, 0x6b, 0x71, 0x69, 0x20, 0x33, 0x31},
-};
+static const snakepit_trace_context bytes = {.trace_id = {1}, .span_id = {1}};
 
 enum given { NOTHING, BYTES, TEXT };
 

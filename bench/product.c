@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "bench.h"
+#include "noop_call.h"
 
 #define START_MS 60000
 
@@ -150,18 +151,6 @@ void product_caller_fini(struct product_caller *caller)
     snakepit_writer_free(caller->writer);
 }
 
-void product_write_noop(snakepit_writer *writer, uint32_t x)
-{
-    snakepit_writer_reset(writer);
-    snakepit_writer_map(writer, 3);
-    snakepit_writer_str(writer, "x");
-    snakepit_writer_uint(writer, x);
-    snakepit_writer_str(writer, "name");
-    snakepit_writer_str(writer, "snake");
-    snakepit_writer_str(writer, "n");
-    snakepit_writer_int(writer, 3);
-}
-
 void product_fail(const char *what, snakepit_err err, const snakepit_answer *answer)
 {
     const snakepit_fault *fault = answer == NULL ? NULL : snakepit_answer_fault(answer);
@@ -174,15 +163,10 @@ void product_fail(const char *what, snakepit_err err, const snakepit_answer *ans
 
 void product_take_noop(snakepit_err err, snakepit_answer *answer, uint32_t x)
 {
-    snakepit_reader reader;
-    snakepit_value y = {0};
     if (err != SNAKEPIT_OK) {
         product_fail("a call failed", err, answer);
     }
-    snakepit_answer_reader(answer, &reader);
-    if (snakepit_reader_find(&reader, "y", &reader) != SNAKEPIT_OK ||
-        snakepit_reader_next(&reader, &y) != SNAKEPIT_OK ||
-        y.kind != SNAKEPIT_INTEGER || y.as.integer != x) {
+    if (!noop_is_right(answer, x)) {
         bench_fatal("a wrong answer to %u: %s", x, snakepit_answer_json(answer));
     }
     snakepit_answer_free(answer);
@@ -191,7 +175,7 @@ void product_take_noop(snakepit_err err, snakepit_answer *answer, uint32_t x)
 void product_call(struct product_caller *caller, const char *tool, uint32_t x)
 {
     snakepit_answer *answer = NULL;
-    product_write_noop(caller->writer, x);
+    noop_write(caller->writer, x);
     snakepit_err err =
         snakepit_call(caller->pit, tool, caller->writer, &caller->options, &answer);
     product_take_noop(err, answer, x);

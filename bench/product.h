@@ -53,8 +53,6 @@ void product_caller_init(struct product_caller *caller,
                          unsigned pool);
 void product_caller_fini(struct product_caller *caller);
 
-// The arguments of a noop, {"x": x, "name": "snake", "n": 3}.
-void product_write_noop(snakepit_writer *writer, uint32_t x);
 // Ends the program unless the answer is {"ok": True, "y": x}; frees it.
 void product_take_noop(snakepit_err err, snakepit_answer *answer, uint32_t x);
 // One call of a tool that takes and returns what noop does.

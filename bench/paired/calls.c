@@ -11,6 +11,8 @@
 
 #include <snakepit/snakepit.h>
 
+#include "../noop_call.h"
+
 #define WARM_UP  20000u
 #define MEASURED 200000u
 
@@ -69,23 +71,12 @@ static void call(snakepit *pit, snakepit_writer *writer, uint32_t x)
 {
     const snakepit_call_options options = {.size = sizeof options, .pool = "default"};
     snakepit_answer *answer = NULL;
-    snakepit_reader reader;
-    snakepit_value y = {0};
-    snakepit_writer_reset(writer);
-    snakepit_writer_map(writer, 3);
-    snakepit_writer_str(writer, "x");
-    snakepit_writer_uint(writer, x);
-    snakepit_writer_str(writer, "name");
-    snakepit_writer_str(writer, "snake");
-    snakepit_writer_str(writer, "n");
-    snakepit_writer_int(writer, 3);
+    noop_write(writer, x);
     const snakepit_err err = snakepit_call(pit, "noop", writer, &options, &answer);
     if (err != SNAKEPIT_OK) {
         fail("noop", err);
     }
-    snakepit_answer_reader(answer, &reader);
-    if (snakepit_reader_find(&reader, "y", &reader) != SNAKEPIT_OK ||
-        snakepit_reader_next(&reader, &y) != SNAKEPIT_OK || y.as.integer != x) {
+    if (!noop_is_right(answer, x)) {
         fail("a wrong answer", SNAKEPIT_MALFORMED);
     }
     snakepit_answer_free(answer);

@@ -219,11 +219,12 @@ SNAKEPIT_API void snakepit_close(snakepit *pit, uint32_t grace_ms);
 // Called when a stream can be read; see Completion queues.
 typedef void snakepit_ready_fn(void *user, snakepit_stream *stream) SNAKEPIT_NOEXCEPT;
 
-// A trace and the span of it that calls, as bytes: so libraries for tracing keep them.
+// The trace that a call belongs to, and the span that makes the call, as bytes. Tracing
+// libraries hold them in this form.
 typedef struct snakepit_trace_context {
     uint8_t trace_id[16]; // not all zero
     uint8_t span_id[8];   // not all zero
-    uint8_t flags;        // of W3C Trace Context; 1: who calls records the trace
+    uint8_t flags;        // of W3C Trace Context; bit 0: the caller records the trace
 } snakepit_trace_context;
 
 typedef struct snakepit_call_options {
@@ -257,10 +258,11 @@ typedef struct snakepit_call_options {
     const char *tracestate;  // what comes with it; NULL or empty: nothing. At most 512
                              // printable characters, else INVALID_ARGUMENT; left out if
                              // it is beside names so long that there is no room for it
-    const snakepit_trace_context *trace; // in place of `traceparent`, for programs that
-                                         // have the bytes: a text takes a few times as
-                                         // long to read. NULL: none. INVALID_ARGUMENT
-                                         // if an id is zero, or if both are given
+    const snakepit_trace_context *trace; // the same as `traceparent`, for programs that
+                                         // have the bytes: a text takes several times
+                                         // as long to read. Borrowed until the function
+                                         // returns. NULL: none. INVALID_ARGUMENT if an
+                                         // id is all zero, or if both are set
 } snakepit_call_options;
 
 #define SNAKEPIT_MAX_PRIORITY 7 // of a call

@@ -6,6 +6,7 @@
 
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 // Host or worker: notes where the calling thread runs, for the other side's waits.
@@ -16,6 +17,12 @@ static inline void sp_wait_note_cpu(_Atomic uint32_t *cpu)
     if (atomic_load_explicit(cpu, memory_order_relaxed) != here) {
         atomic_store_explicit(cpu, here, memory_order_relaxed);
     }
+}
+
+// Whether the other side last ran on another core than the calling thread.
+static inline bool sp_wait_is_elsewhere(const _Atomic uint32_t *cpu)
+{
+    return atomic_load_explicit(cpu, memory_order_relaxed) != (uint32_t)sched_getcpu();
 }
 
 #endif

@@ -43,9 +43,7 @@ void sp_spin_end(void)
 static bool worth_spinning(const struct sp_wait *wait)
 {
     return wait->patience->budget != 0 && !wait->woke &&
-           wait->waiting != SP_WAITING_PAIRED &&
-           atomic_load_explicit(wait->peer_cpu, memory_order_relaxed) !=
-               (uint32_t)sched_getcpu();
+           wait->waiting != SP_WAITING_PAIRED && sp_wait_is_elsewhere(wait->peer_cpu);
 }
 
 // ---- Spinning -------------------------------------------------------------------
@@ -253,8 +251,7 @@ static void note_sleep(const struct sp_wait *wait, uint64_t slept)
 {
     struct sp_patience *patience = wait->patience;
     uint64_t us = sp_clock_ticks_per_us();
-    uint32_t peer = atomic_load_explicit(wait->peer_cpu, memory_order_relaxed);
-    if (slept >= SP_SHORT_US * us || peer != (uint32_t)sched_getcpu()) {
+    if (slept >= SP_SHORT_US * us || sp_wait_is_elsewhere(wait->peer_cpu)) {
         patience->same_core = 0;
         return;
     }

@@ -291,10 +291,12 @@ void sp_local_circuit_unref(struct sp_local_circuit *circuit);
 
 // ---- linger.c -----------------------------------------------------------------
 
-// The loop is about to sleep: looks for the next call of who has called alone, where
-// that has paid off lately. Whether it has come.
+// The circuit that is awake if there is only one; or NULL.
+struct sp_local_circuit *sp_local_only_circuit(const struct sp_local_loop *loop);
+// Before the loop sleeps: polls for the next call of a single client, where that has
+// paid off lately. Whether a call has come.
 bool sp_local_linger(struct sp_local_loop *loop);
-// One has come.
+// A call has come: learns how long its client paused before it.
 void sp_local_note_pause(struct sp_local_loop *loop);
 
 // ---- bell.c -------------------------------------------------------------------

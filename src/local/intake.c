@@ -91,8 +91,11 @@ static bool copy_text(const uint8_t *from, size_t size, char *text)
     return memchr(text, '\0', size) == NULL;
 }
 
-// The context of its trace lies at the end of its block. The pit refuses one that makes
-// no sense.
+_Static_assert(sizeof(snakepit_trace_context) == SP_TRACE_CONTEXT,
+               "a slot has the bytes that a program gives");
+
+// The context of its trace lies at the end of its block. The pit refuses one that is
+// not valid.
 static bool copy_trace(const struct sp_local_circuit *circuit, struct asked *asked)
 {
     const struct sp_slot_request *request = &asked->request;

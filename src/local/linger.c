@@ -1,22 +1,21 @@
 // SPDX-License-Identifier: MIT
-// Between two calls of one client. To wake a core that has nothing to do takes several
-// times as long as the rest of a call. So where one client alone calls again and again,
-// its loop looks for the next call a little while before it sleeps: not while a call is
-// under way, whose worker may need the core, and not where the client last ran on this
-// core itself. Others are heard meanwhile by the loop's descriptors.
-#include <sched.h>
-
+// Between two calls of one client. Waking an idle core takes several times as long as
+// the rest of a call. So where a single client calls again and again, its loop polls
+// for the next call for a little while before it sleeps. It does not while a call is
+// under way, because the worker may need the core, nor where the client last ran on
+// this very core. Meanwhile it also polls its descriptors, so nobody else waits longer.
 #include "base/clock.h"
+#include "ipc/cpu.h"
 #include "ipc/spin.h"
 #include "local/inside.h"
 
-#define SHORT_US 400u // a pause between two calls up to this lets one look
-#define MOST_US  150u // no longer
-#define TURNS    64u  // between two looks at the descriptors
-#define FROM     8u   // short pauses, before one looks
-#define HOPE     16u  // they count up to this, and one look in vain as FROM
+#define SHORT_US    400u // a pause between two calls that is short
+#define POLL_US     150u // at most, before the loop sleeps
+#define TURNS       64u  // between two looks at the descriptors
+#define PAUSES      8u   // short ones that it takes to begin; a vain poll costs as many
+#define PAUSES_MOST 16u  // that are remembered
 
-static struct sp_local_circuit *only_one(const struct sp_local_loop *loop)
+struct sp_local_circuit *sp_local_only_circuit(const struct sp_local_loop *loop)
 {
     struct sp_link *first = loop->awake.next;
     return first != &loop->awake && first == loop->awake.previous
@@ -26,7 +25,7 @@ static struct sp_local_circuit *only_one(const struct sp_local_loop *loop)
 
 void sp_local_note_pause(struct sp_local_loop *loop)
 {
-    const struct sp_local_circuit *circuit = only_one(loop);
+    const struct sp_local_circuit *circuit = sp_local_only_circuit(loop);
     const bool alone = circuit != NULL && circuit->connection->calls <= 1;
     if (alone && loop->idle_since == 0) {
         return;
@@ -34,19 +33,13 @@ void sp_local_note_pause(struct sp_local_loop *loop)
     const uint64_t pause = sp_clock_ticks() - loop->idle_since;
     if (!alone || pause >= SHORT_US * sp_clock_ticks_per_us()) {
         loop->short_pauses = 0; // who has several under way has no pauses
-    } else if (loop->short_pauses < HOPE) {
+    } else if (loop->short_pauses < PAUSES_MOST) {
         loop->short_pauses++;
     }
     loop->idle_since = 0;
 }
 
-static bool is_elsewhere(const struct sp_local_circuit *circuit)
-{
-    return atomic_load_explicit(&circuit->view.header->host_cpu,
-                                memory_order_relaxed) != (uint32_t)sched_getcpu();
-}
-
-static bool look_until(const struct sp_local_circuit *circuit, uint64_t end)
+static bool poll_until(const struct sp_local_circuit *circuit, uint64_t end)
 {
     const struct sp_loop *loop = &circuit->loop->serve->loop;
     bool come = false;
@@ -62,20 +55,21 @@ static bool look_until(const struct sp_local_circuit *circuit, uint64_t end)
 
 bool sp_local_linger(struct sp_local_loop *loop)
 {
-    const struct sp_local_circuit *circuit = only_one(loop);
+    const struct sp_local_circuit *circuit = sp_local_only_circuit(loop);
     if (circuit == NULL || circuit->connection->why != NULL ||
         circuit->connection->calls > 0 || loop->idle_since != 0) {
         return false;
     }
     loop->idle_since = sp_clock_ticks();
-    if (loop->short_pauses < FROM || !is_elsewhere(circuit) || !sp_spin_begin()) {
+    if (loop->short_pauses < PAUSES ||
+        !sp_wait_is_elsewhere(&circuit->view.header->host_cpu) || !sp_spin_begin()) {
         return false;
     }
-    const uint64_t end = loop->idle_since + MOST_US * sp_clock_ticks_per_us();
-    const bool come = look_until(circuit, end);
+    const uint64_t end = loop->idle_since + POLL_US * sp_clock_ticks_per_us();
+    const bool come = poll_until(circuit, end);
     sp_spin_end();
     if (!come && sp_clock_ticks() >= end) {
-        loop->short_pauses -= FROM;
+        loop->short_pauses -= PAUSES;
     }
     return come;
 }

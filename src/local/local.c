@@ -49,12 +49,6 @@ open_client(struct sp_serve_loop *serve, int fd, const struct sp_peer *peer)
     return sp_local_connection_open(serve->packets, fd, peer);
 }
 
-// One client that waits is worth lingering for; several bring enough to do.
-static bool is_alone(const struct sp_local_loop *loop)
-{
-    return loop->awake.next == loop->awake.previous;
-}
-
 static bool look(struct sp_serve_loop *serve)
 {
     struct sp_local_loop *loop = serve->packets;
@@ -74,7 +68,7 @@ static bool look(struct sp_serve_loop *serve)
     if (came) {
         sp_local_note_pause(loop);
     }
-    if (came && is_alone(loop)) {
+    if (came && sp_local_only_circuit(loop) != NULL) { // several bring enough to do
         (void)sp_pit_linger(sp_serve_loop_queue(serve));
     }
     return came;

@@ -167,8 +167,8 @@ static snakepit_err copy_context(const snakepit_trace_context *given,
     if (parent.size > 0) {
         return sp_refuse(why,
                          SNAKEPIT_INVALID_ARGUMENT,
-                         "the call has a traceparent and a trace; leave one of them "
-                         "NULL");
+                         "the call has both `traceparent` and `trace`; set one of them "
+                         "only");
     }
     *context = (struct sp_trace_context){.flags = given->flags & SP_TRACE_FLAGS};
     memcpy(context->trace, given->trace_id, sizeof context->trace);
@@ -178,8 +178,8 @@ static snakepit_err copy_context(const snakepit_trace_context *given,
     }
     return sp_refuse(why,
                      SNAKEPIT_INVALID_ARGUMENT,
-                     "the call's trace has a trace_id or a span_id that is zero; "
-                     "leave `trace` NULL where there is none");
+                     "the call's trace has a trace_id or a span_id of zeros only; set "
+                     "`trace` to NULL if there is no trace");
 }
 
 // The trace that the call belongs to, in `request` or where the host's tool has it that

@@ -25,7 +25,7 @@ void sp_pool_fill_freed(struct sp_pool *pool, struct sp_after *after)
         return;
     }
     pool->freed = false;
-    if (pool->line.count > 0 || pool->loads.count > 1) { // else nobody wants it
+    if (pool->line.count > 0 || pool->loads.count > 1) { // else there is nothing to do
         sp_schedule_run(pool, after);
     }
 }

@@ -413,7 +413,7 @@ void sp_schedule_run(struct sp_pool *pool, struct sp_after *after)
             sp_pool_fail_call(pool, call, sp_schedule_refusal(placed), after);
         }
     }
-    if (!sp_list_empty(&pool->seats) && pool->loads.count > 1) {
+    if (pool->loads.count > 1) {
         balance(pool, after);
     }
 }

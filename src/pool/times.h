@@ -88,8 +88,8 @@ static inline void sp_times_awaited(struct sp_call *call, uint64_t ticks)
     }
 }
 
-// Counts the last run. Whoever reads the histograms of runs and of handovers calls this
-// first.
+// Counts the last run, if it is not counted yet. To be called before the histograms of
+// runs and handovers are read.
 static inline void sp_times_count(struct sp_times *times)
 {
     const struct sp_times_run *last = &times->last;
@@ -107,8 +107,8 @@ static inline void sp_times_count(struct sp_times *times)
     times->last = (struct sp_times_run){0};
 }
 
-// A call has run. It is counted later: while the next one runs there is time for that,
-// and now there is somebody who waits for his answer.
+// A call has run. It is counted later: a caller waits for the answer now, and while the
+// next call runs there is time.
 static inline void sp_times_ran(struct sp_times *times,
                                 const struct sp_call *call,
                                 const struct sp_port_answer *answer,

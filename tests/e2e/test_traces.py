@@ -79,8 +79,8 @@ def test_it_is_beside_long_names_and_large_arguments(traced):
         ((f"00-{'0' * 32}-{SPAN}-00",), "the call's traceparent is malformed"),
         ((PARENT, "a" * 513), "the call's tracestate has more than 512"),
         ((PARENT, "a=\n"), "the call's tracestate"),
-        ((CONTEXT, PARENT, STATE), "a traceparent and a trace; leave one"),
-        ((raw.TraceContext(CONTEXT.trace_id),), "a span_id that is zero"),
+        ((CONTEXT, PARENT, STATE), "both `traceparent` and `trace`; set one"),
+        ((raw.TraceContext(CONTEXT.trace_id),), "a span_id of zeros only"),
         ((raw.TraceContext(span_id=CONTEXT.span_id),), "a trace_id or"),
     ],
 )
